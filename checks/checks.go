@@ -1,0 +1,199 @@
+// Package checks holds what every rule of Temper has in common: what a rule
+// is, what it finds, and the report that a release asks for.
+//
+// A [Check] is a value that looks at one subject of type S and reports
+// [Finding]s about it. [Run] runs a set of checks over one subject and returns
+// a [Report], or an error if any of them could not look. Findings and errors
+// are different things: a finding is about the subject; an error means that
+// nobody looked, and then there is no report and no release.
+//
+// The rules themselves live below this package: executables for what a binary
+// says of itself, images for what lies in an image's layers.
+package checks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Severity says what a finding does to the verdict.
+type Severity string
+
+const (
+	// Error makes a subject unsafe: its report is not OK.
+	Error Severity = "error"
+	// Warning is advice: it shows and does not fail unless the caller is strict.
+	Warning Severity = "warning"
+)
+
+// A Rule is what people are told of a check.
+type Rule struct {
+	// Name is the rule's identifier: lower case words joined by hyphens.
+	// It is unique among all rules and never reused.
+	Name string
+	// Severity is that of every finding of the rule.
+	Severity Severity
+	// Doc's first line is the rule itself, no capital, no period. After a
+	// blank line comes why it matters, and then how to comply.
+	Doc string
+	// Source is the address of the document the rule is taken from.
+	Source string
+}
+
+// Title returns the first line of the rule's Doc.
+func (r Rule) Title() string {
+	title, _, _ := strings.Cut(r.Doc, "\n")
+	return title
+}
+
+// A Check is a rule and the function that looks for what breaks it.
+type Check[S any] struct {
+	Rule
+	// Run looks at the subject and reports what breaks the rule. An error
+	// means that the check could not look; it ends the whole run.
+	Run func(subject S, p *Pass) error
+}
+
+// A Pass collects the findings of one check over one subject.
+type Pass struct {
+	rule     Rule
+	platform string
+	findings []Finding
+}
+
+// Reportf adds a finding. The place says where in the subject: a field of the
+// image configuration, or a layer and a path.
+func (p *Pass) Reportf(place, format string, args ...any) {
+	p.findings = append(p.findings, Finding{
+		Rule:     p.rule.Name,
+		Severity: p.rule.Severity,
+		Platform: p.platform,
+		Place:    place,
+		Message:  fmt.Sprintf(format, args...),
+	})
+}
+
+// Fixf says what to do about the finding reported last.
+func (p *Pass) Fixf(format string, args ...any) {
+	p.findings[len(p.findings)-1].Fix = fmt.Sprintf(format, args...)
+}
+
+// A Finding is one thing that breaks a rule.
+type Finding struct {
+	Rule     string   `json:"rule"`
+	Severity Severity `json:"severity"`
+	// Platform is the os/arch of the image looked at, empty where the subject
+	// has no platform or the finding is about all of them.
+	Platform string `json:"platform,omitempty"`
+	// Place is where in the subject the finding stands.
+	Place   string `json:"place"`
+	Message string `json:"message"`
+	// Fix is what to do about it, empty where the rule's Doc says all there is.
+	Fix string `json:"fix,omitempty"`
+}
+
+// A Subject names what a report is about.
+type Subject struct {
+	// Name is what people call it: a service, a reference, a file.
+	Name string `json:"name"`
+	// Digest is its content's digest as "sha256:hex", empty where the subject
+	// has none.
+	Digest string `json:"digest,omitempty"`
+}
+
+// A Report says which rules looked at a subject and what they found.
+type Report struct {
+	Subject Subject `json:"subject"`
+	// Rules are the names of the rules that ran, sorted.
+	Rules []string `json:"rules"`
+	// Findings are sorted by platform, rule, place and message.
+	Findings []Finding `json:"findings"`
+}
+
+// OK tells whether the subject passes: at least one rule looked at it and none
+// found an error. A nil report is not OK.
+func (r *Report) OK() bool {
+	return r != nil && len(r.Rules) > 0 && r.Count(Error) == 0
+}
+
+// Count returns the number of findings of one severity.
+func (r *Report) Count(s Severity) int {
+	n := 0
+	for _, f := range r.Findings {
+		if f.Severity == s {
+			n++
+		}
+	}
+	return n
+}
+
+// Run runs every check over the subject, which the report will call by the
+// given name, and returns the report. An empty set of checks is an error, as
+// is any check that could not look: there is no partial report.
+//
+// The platform, os/arch or empty, is written into the findings.
+func Run[S any](ctx context.Context, of Subject, platform string, subject S, set []*Check[S]) (*Report, error) {
+	if len(set) == 0 {
+		return nil, fmt.Errorf("checking %s: no rules to check it by", of.Name)
+	}
+	r := &Report{Subject: of}
+	var errs []error
+	for _, c := range set {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		p := &Pass{rule: c.Rule, platform: platform}
+		if err := c.Run(subject, p); err != nil {
+			errs = append(errs, fmt.Errorf("rule %s: %w", c.Name, err))
+			continue
+		}
+		r.Rules = append(r.Rules, c.Name)
+		r.Findings = append(r.Findings, p.findings...)
+	}
+	if len(errs) > 0 {
+		return nil, fmt.Errorf("checking %s: %w", of.Name, errors.Join(errs...))
+	}
+	r.sort()
+	return r, nil
+}
+
+// Merge joins reports about parts of one subject (the platforms of an index)
+// into a report about the whole. A rule counts as run only if it ran on every
+// part. Merging no reports is an error: nothing was looked at.
+func Merge(of Subject, parts ...*Report) (*Report, error) {
+	if len(parts) == 0 {
+		return nil, fmt.Errorf("checking %s: there is nothing in it to check", of.Name)
+	}
+	whole := &Report{Subject: of}
+	ran := make(map[string]int)
+	for _, part := range parts {
+		for _, rule := range part.Rules {
+			ran[rule]++
+		}
+		whole.Findings = append(whole.Findings, part.Findings...)
+	}
+	for rule, n := range ran {
+		if n == len(parts) {
+			whole.Rules = append(whole.Rules, rule)
+		}
+	}
+	whole.sort()
+	return whole, nil
+}
+
+func (r *Report) sort() {
+	slices.Sort(r.Rules)
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
+		return strings.Compare(a.key(), b.key())
+	})
+	if r.Findings == nil {
+		r.Findings = []Finding{}
+	}
+}
+
+func (f Finding) key() string {
+	return strings.Join([]string{f.Platform, f.Rule, f.Place, f.Message}, "\x00")
+}

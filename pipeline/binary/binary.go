@@ -1,0 +1,28 @@
+// Package binary compiles services hermetically and knows an executable by
+// looking at it.
+//
+// [Build] runs the Go command with an environment that it makes itself and a
+// build cache that belongs to one service and platform alone. [Open] reads the
+// executable that came out, whoever compiled it, and returns a [Binary] only
+// if it is fit for an image.
+package binary
+
+import (
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"temper/checks/executables"
+)
+
+// A Binary is a static, stripped, cgo-free Go executable for one platform.
+type Binary struct {
+	// Path is where it lies on this machine.
+	Path string
+	// Platform is what it runs on.
+	Platform v1.Platform
+	// Digest is the SHA-256 of its content.
+	Digest v1.Hash
+	// Size is in bytes.
+	Size int64
+	// Facts are what the file says of itself.
+	Facts *executables.Facts
+}

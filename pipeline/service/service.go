@@ -1,0 +1,123 @@
+// Package service says what there is to build: the services of a repository.
+//
+// [Load] reads temper.yaml, or, where there is none, asks Go itself: every
+// main package of the module or go.work is a service. What it returns is
+// checked and complete (defaults are filled in, paths are cleaned and stay
+// inside the repository), so that the stages after it need not look again.
+package service
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+const (
+	// ConfigName is the name of the configuration file, at the root of the
+	// repository.
+	ConfigName = "temper.yaml"
+
+	// BuiltinBase is the base that needs no network and the default.
+	BuiltinBase = "builtin"
+
+	// DefaultUser is the numeric user and group of distroless's nonroot.
+	DefaultUser = "65532:65532"
+)
+
+// A Repository is a folder of Go code and the services that come from it.
+type Repository struct {
+	// Dir is the absolute path of the folder that holds temper.yaml, go.work
+	// or go.mod, in this order of preference.
+	Dir string
+	// Config is the absolute path of temper.yaml, empty where there is none.
+	Config string
+	// Base is "builtin", "distroless", a reference by digest, or the absolute
+	// path of an OCI layout inside the repository.
+	Base string
+	// Platforms are those to build for, in the order of the configuration.
+	Platforms []v1.Platform
+	// Go is the exact release that temper.yaml asks for, such as "1.26.8";
+	// empty leaves it to go.mod's toolchain line or the Go at hand.
+	Go string
+	// Services are sorted by name; names are unique.
+	Services []*Service
+	// Tags are the release's tags, as written; they may hold {{.Tag}}.
+	Tags []string
+	// Waivers are what temper.yaml accepts for a time.
+	Waivers []Waiver
+}
+
+// A Service is one main package and the image that it becomes.
+type Service struct {
+	// Name is lower case and fit for a repository path.
+	Name string
+	// Root is the repository's absolute path; no path of the service leaves it.
+	Root string
+	// Dir is the absolute path of the folder that Go is run in.
+	Dir string
+	// Package is the main package relative to Dir, "." or "./cmd/orders".
+	Package string
+	// Path is where the binary stands in the image, absolute and clean.
+	Path string
+	// Workdir is the image's working directory, empty for the base's own.
+	Workdir string
+	// Files are static assets, copied from the repository into the image.
+	Files []Files
+	// User is "uid:gid", both numeric and neither 0.
+	User string
+	// Ports are the TCP ports that the service listens on, sorted.
+	Ports []int
+	// Env is the environment of the image, Args follow the binary's path.
+	Env  map[string]string
+	Args []string
+	// Labels are the image's labels, beside those that Temper writes.
+	Labels map[string]string
+	// BuildTags are Go build tags, sorted.
+	BuildTags []string
+	// GOAMD64 and GOFIPS140 are as Go knows them, empty for its defaults.
+	GOAMD64   string
+	GOFIPS140 string
+	// Stamps are the -X definitions of the linker, by "importpath.name".
+	Stamps map[string]string
+}
+
+// Files is a folder or file of the repository and where it goes in the image.
+type Files struct {
+	// From is an absolute path inside the repository.
+	From string
+	// To is an absolute, clean path in the image.
+	To string
+}
+
+// A Waiver accepts a finding for a time.
+type Waiver struct {
+	Rule, Subject, Reason string
+	// Expires is a day, YYYY-MM-DD; the waiver holds to the end of it, UTC.
+	Expires string
+}
+
+// Named returns the service of that name.
+func (r *Repository) Named(name string) (*Service, error) {
+	names := make([]string, len(r.Services))
+	for i, s := range r.Services {
+		if s.Name == name {
+			return s, nil
+		}
+		names[i] = s.Name
+	}
+	return nil, fmt.Errorf("no service is named %q; there are: %s", name, strings.Join(names, ", "))
+}
+
+// UserGroup returns the numeric user and group.
+func (s *Service) UserGroup() (uid, gid int, err error) {
+	u, g, _ := strings.Cut(s.User, ":")
+	if uid, err = strconv.Atoi(u); err != nil {
+		return 0, 0, fmt.Errorf("service %s: user %q is not a number", s.Name, s.User)
+	}
+	if gid, err = strconv.Atoi(g); err != nil {
+		return 0, 0, fmt.Errorf("service %s: group of user %q is not a number", s.Name, s.User)
+	}
+	return uid, gid, nil
+}
