@@ -1,0 +1,172 @@
+// Package images holds the rules about container images, and reads what they
+// look at.
+//
+// [Check] judges an image or every image of an index. It reads each layer once,
+// from the lowest up, and keeps an [Entry] for everything that any layer
+// holds, also for what an upper layer hides: a file that was deleted is still
+// in the image for whoever pulls it. What cannot be read is an error, never a
+// pass.
+package images
+
+import (
+	"context"
+	"fmt"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"temper/checks"
+	"temper/checks/executables"
+)
+
+// An Image is what the rules look at: one platform's image, read whole.
+type Image struct {
+	// Platform is os/arch as the configuration has it.
+	Platform string
+	Config   *v1.ConfigFile
+	// Entries are those of every layer, in the order of the layers and, within
+	// a layer, of its tar.
+	Entries []Entry
+	// Entrypoint is the file that the container starts; nil where the
+	// configuration names none or no layer holds it.
+	Entrypoint *Entry
+}
+
+// Command returns what the runtime executes: entrypoint and command joined.
+func (img *Image) Command() []string {
+	return append(append([]string(nil), img.Config.Config.Entrypoint...), img.Config.Config.Cmd...)
+}
+
+// Rules are the rules about an image, without those about its executable.
+var Rules = []*checks.Check[*Image]{
+	user, onlyExecutable, shell, packageManager, debugTool, setuid, entrypoint,
+}
+
+// AllRules describes every rule that [Check] runs.
+func AllRules() []checks.Rule {
+	var rules []checks.Rule
+	for _, c := range Rules {
+		rules = append(rules, c.Rule)
+	}
+	for _, c := range executables.Rules {
+		rules = append(rules, c.Rule)
+	}
+	return rules
+}
+
+// Check judges an image, or all images of an index, and returns one report
+// about its digest. The name is what people call the subject.
+func Check(ctx context.Context, name string, artifact mutate.Appendable) (*checks.Report, error) {
+	digest, err := artifact.Digest()
+	if err != nil {
+		return nil, fmt.Errorf("checking %s: %w", name, err)
+	}
+	of := checks.Subject{Name: name, Digest: digest.String()}
+	var parts []*checks.Report
+	err = each(name, artifact, func(img v1.Image) error {
+		part, err := checkImage(ctx, of, img)
+		parts = append(parts, part)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return checks.Merge(of, parts...)
+}
+
+// each calls f for every image that a runtime could start.
+func each(name string, artifact mutate.Appendable, f func(v1.Image) error) error {
+	switch a := artifact.(type) {
+	case v1.Image:
+		return f(a)
+	case v1.ImageIndex:
+		m, err := a.IndexManifest()
+		if err != nil {
+			return fmt.Errorf("reading index of %s: %w", name, err)
+		}
+		for _, d := range m.Manifests {
+			switch {
+			case d.MediaType.IsIndex():
+				inner, err := a.ImageIndex(d.Digest)
+				if err != nil {
+					return fmt.Errorf("reading %s in %s: %w", d.Digest, name, err)
+				}
+				if err := each(name, inner, f); err != nil {
+					return err
+				}
+			case d.MediaType.IsImage():
+				img, err := a.Image(d.Digest)
+				if err != nil {
+					return fmt.Errorf("reading %s in %s: %w", d.Digest, name, err)
+				}
+				statement, err := isStatement(img)
+				if err != nil {
+					return fmt.Errorf("reading %s in %s: %w", d.Digest, name, err)
+				}
+				if statement {
+					continue
+				}
+				if err := f(img); err != nil {
+					return err
+				}
+			default:
+				return fmt.Errorf("%s holds %s of media type %s, which cannot be looked at", name, d.Digest, d.MediaType)
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("%s is neither an image nor an index but %T", name, artifact)
+}
+
+// isStatement tells whether a manifest holds nothing but in-toto statements,
+// as buildkit puts them beside the images of an index. The platform
+// unknown/unknown that it gives them proves nothing: the layers are asked.
+func isStatement(img v1.Image) (bool, error) {
+	m, err := img.Manifest()
+	if err != nil {
+		return false, err
+	}
+	for _, l := range m.Layers {
+		if l.MediaType != "application/vnd.in-toto+json" && l.MediaType != "application/vnd.dsse.envelope.v1+json" {
+			return false, nil
+		}
+	}
+	return len(m.Layers) > 0, nil
+}
+
+func checkImage(ctx context.Context, of checks.Subject, v v1.Image) (*checks.Report, error) {
+	img, err := Read(ctx, v)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", of.Name, err)
+	}
+	r, err := checks.Run(ctx, of, img.Platform, img, Rules)
+	if err != nil {
+		return nil, err
+	}
+	e := img.Entrypoint
+	if e == nil || e.Facts == nil {
+		// Nothing to ask the other rules about: the entrypoint rule has found
+		// that it is missing or no ELF executable. They have not run.
+		return r, nil
+	}
+	exe := &executables.Subject{Facts: e.Facts, Path: e.Place(), Arch: img.Config.Architecture}
+	x, err := checks.Run(ctx, of, img.Platform, exe, executables.Rules)
+	if err != nil {
+		return nil, err
+	}
+	r.Rules = append(r.Rules, x.Rules...)
+	r.Findings = append(r.Findings, x.Findings...)
+	return checks.Merge(of, r)
+}
+
+// layerTypes are the media types of a layer that is a tar, compressed in a way
+// that go-containerregistry undoes. A foreign layer is none: its bytes are
+// somewhere else.
+var layerTypes = map[types.MediaType]bool{
+	types.OCILayer:                true,
+	types.OCILayerZStd:            true,
+	types.OCIUncompressedLayer:    true,
+	types.DockerLayer:             true,
+	types.DockerUncompressedLayer: true,
+}

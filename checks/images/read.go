@@ -1,0 +1,246 @@
+package images
+
+import (
+	"archive/tar"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"temper/checks/executables"
+)
+
+// An Entry is one entry of one layer's tar.
+type Entry struct {
+	// Layer counts from 0, the lowest.
+	Layer int
+	// Path is clean, without a leading slash.
+	Path string
+	// Type is the tar type flag: tar.TypeReg, tar.TypeDir, ...
+	Type byte
+	// Mode has the permission, setuid, setgid and sticky bits as tar has them.
+	Mode     int64
+	UID, GID int
+	// Size is in bytes.
+	Size int64
+	// Link is the target of a symbolic or hard link, as written.
+	Link string
+	// Format is what the first bytes of a regular file say.
+	Format Format
+	// Facts are those of an ELF file; nil for all else.
+	Facts *executables.Facts
+	// Unreadable says why an ELF file's facts could not be read.
+	Unreadable string
+}
+
+// Place is how a finding names the entry.
+func (e *Entry) Place() string { return fmt.Sprintf("layer %d: /%s", e.Layer, e.Path) }
+
+// Base returns the last element of the path.
+func (e *Entry) Base() string { return path.Base(e.Path) }
+
+// IsFile tells whether the entry gives a name to content: a regular file, or a
+// link to one.
+func (e *Entry) IsFile() bool {
+	return e.Type == tar.TypeReg || e.Type == tar.TypeLink || e.Type == tar.TypeSymlink
+}
+
+// A Format is a kind of executable content, empty for anything else.
+type Format string
+
+const (
+	ELF    Format = "an ELF executable"
+	Script Format = "a script"
+	PE     Format = "a Windows executable"
+	MachO  Format = "a macOS executable"
+)
+
+// formatOf looks at the first bytes of a file.
+func formatOf(head []byte) Format {
+	has := func(magic string) bool { return strings.HasPrefix(string(head), magic) }
+	switch {
+	case has("\x7fELF"):
+		return ELF
+	case has("#!"):
+		return Script
+	case has("MZ") && len(head) >= 64:
+		return PE
+	case has("\xfe\xed\xfa\xce"), has("\xfe\xed\xfa\xcf"), has("\xce\xfa\xed\xfe"), has("\xcf\xfa\xed\xfe"):
+		return MachO
+	}
+	return ""
+}
+
+// Bounds on what one image may make a reader do. They are far above any honest
+// image: an answer is owed even to a hostile one.
+const (
+	maxLayers  = 1024
+	maxEntries = 1 << 20
+	maxContent = 64 << 30 // bytes of one layer, uncompressed
+)
+
+// Read reads every layer of an image once. Each layer's bytes must have the
+// digest that the configuration gives.
+func Read(ctx context.Context, v v1.Image) (*Image, error) {
+	config, err := v.ConfigFile()
+	if err != nil {
+		return nil, fmt.Errorf("reading image config: %w", err)
+	}
+	layers, err := v.Layers()
+	if err != nil {
+		return nil, fmt.Errorf("reading layers: %w", err)
+	}
+	switch {
+	case len(layers) > maxLayers:
+		return nil, fmt.Errorf("the image has %d layers, more than %d", len(layers), maxLayers)
+	case len(layers) != len(config.RootFS.DiffIDs):
+		return nil, fmt.Errorf("the image has %d layers and its config %d", len(layers), len(config.RootFS.DiffIDs))
+	}
+	img := &Image{Platform: config.OS + "/" + config.Architecture, Config: config}
+	if config.Variant != "" {
+		img.Platform += "/" + config.Variant
+	}
+	for i, layer := range layers {
+		entries, err := readLayer(ctx, i, layer, config.RootFS.DiffIDs[i])
+		if err != nil {
+			return nil, fmt.Errorf("reading layer %d: %w", i, err)
+		}
+		img.Entries = append(img.Entries, entries...)
+		if len(img.Entries) > maxEntries {
+			return nil, fmt.Errorf("the image has more than %d files", maxEntries)
+		}
+	}
+	img.Entrypoint = img.startedBy(config)
+	return img, nil
+}
+
+func readLayer(ctx context.Context, n int, layer v1.Layer, want v1.Hash) ([]Entry, error) {
+	mt, err := layer.MediaType()
+	if err != nil {
+		return nil, err
+	}
+	if !layerTypes[mt] {
+		return nil, fmt.Errorf("media type %s cannot be looked at", mt)
+	}
+	raw, err := layer.Uncompressed()
+	if err != nil {
+		return nil, err
+	}
+	defer raw.Close()
+	in := &counted{r: raw, ctx: ctx, sum: sha256.New()}
+	var entries []Entry
+	for tr := tar.NewReader(in); ; {
+		h, err := tr.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(entries) == maxEntries {
+			return nil, fmt.Errorf("more than %d files", maxEntries)
+		}
+		e, err := readEntry(n, h, tr)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", h.Name, err)
+		}
+		entries = append(entries, *e)
+	}
+	// What follows the tar's end belongs to the digest too.
+	if _, err := io.Copy(io.Discard, in); err != nil {
+		return nil, err
+	}
+	if got := hex.EncodeToString(in.sum.Sum(nil)); want.Algorithm != "sha256" || got != want.Hex {
+		return nil, fmt.Errorf("its content has digest sha256:%s, the config says %s", got, want)
+	}
+	return entries, nil
+}
+
+func readEntry(layer int, h *tar.Header, r io.Reader) (*Entry, error) {
+	name := strings.TrimLeft(h.Name, "/")
+	for _, element := range strings.Split(name, "/") {
+		if element == ".." {
+			return nil, errors.New("the path leaves the image")
+		}
+	}
+	e := &Entry{
+		Layer: layer,
+		Path:  path.Clean(name),
+		Type:  h.Typeflag,
+		Mode:  h.Mode,
+		UID:   h.Uid,
+		GID:   h.Gid,
+		Size:  h.Size,
+		Link:  h.Linkname,
+	}
+	if h.Typeflag != tar.TypeReg {
+		return e, nil
+	}
+	head := make([]byte, 64)
+	n, err := io.ReadFull(r, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, err
+	}
+	e.Format = formatOf(head[:n])
+	if e.Format == ELF {
+		facts, err := readELF(io.MultiReader(strings.NewReader(string(head[:n])), r))
+		var unreadable *unreadableError
+		if errors.As(err, &unreadable) {
+			e.Unreadable = unreadable.Error()
+		} else if err != nil {
+			return nil, err
+		}
+		e.Facts = facts
+	}
+	return e, nil
+}
+
+// unreadableError is about the file, not about reading it.
+type unreadableError struct{ error }
+
+// readELF puts the file on disk, since ELF is read out of order and a layer may
+// hold a file of any size.
+func readELF(r io.Reader) (*executables.Facts, error) {
+	f, err := os.CreateTemp("", "temper-elf-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if _, err := io.Copy(f, r); err != nil {
+		return nil, err
+	}
+	facts, err := executables.Read(f)
+	if err != nil {
+		return nil, &unreadableError{err}
+	}
+	return facts, nil
+}
+
+// counted hashes what is read, stops at the bound and when the context ends.
+type counted struct {
+	r   io.Reader
+	ctx context.Context
+	sum hash.Hash
+	n   int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := c.r.Read(p)
+	c.sum.Write(p[:n])
+	if c.n += int64(n); c.n > maxContent {
+		return n, fmt.Errorf("more than %d bytes", int64(maxContent))
+	}
+	return n, err
+}

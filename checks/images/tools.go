@@ -1,0 +1,99 @@
+package images
+
+import (
+	"strings"
+
+	"temper/checks"
+)
+
+// What a name stands for. A file of that name is a finding wherever it lies
+// outside of /usr/share, where documentation and completions have the names of
+// the tools they are about.
+var (
+	shells = names(`sh ash bash busybox csh dash elvish fish hush ksh lksh mksh nu oksh osh
+		pwsh rbash rksh tcsh toybox yash zsh`)
+	packageManagers = names(`apk apt apt-cache apt-get aptitude brew cargo conda dnf dpkg dpkg-deb
+		emerge flatpak gem guix microdnf nix nix-env npm npx opkg pacman pip pip3 pipx pnpm
+		rpm snap tdnf urpmi xbps-install yarn yum zypper`)
+	debugTools = names(`bpftrace curl dig dlv dlv-dap doas ethtool gcore gdb gdbserver gops gosu
+		iperf iperf3 lldb lldb-server lsof ltrace mtr nc nc.openbsd nc.traditional ncat netcat ngrep
+		nmap nping nsenter nslookup objdump perf ping pprof radare2 rr rsync scp setpriv socat ss ssh
+		sshd strace su su-exec sudo sysdig tcpdump telnet traceroute tshark unshare valgrind wget`)
+)
+
+func names(list string) map[string]bool {
+	m := make(map[string]bool)
+	for _, name := range strings.Fields(list) {
+		m[name] = true
+	}
+	return m
+}
+
+// named reports every file with one of the names.
+func named(img *Image, p *checks.Pass, list map[string]bool, what string) {
+	for i := range img.Entries {
+		e := &img.Entries[i]
+		if !e.IsFile() || !list[e.Base()] || strings.HasPrefix(e.Path, "usr/share/") {
+			continue
+		}
+		p.Reportf(e.Place(), "%s is %s", e.Base(), what)
+	}
+}
+
+var shell = &checks.Check[*Image]{
+	Rule: checks.Rule{
+		Name:     "shell",
+		Severity: checks.Error,
+		Source:   "https://github.com/GoogleContainerTools/distroless#why-should-i-use-distroless-images",
+		Doc: `no layer holds a shell
+
+Whoever finds a hole in the service looks for a shell next: with one, a line of
+injected text becomes a session. A Go service needs none.
+
+Use a distroless base. In place of a shell script as entrypoint, do its work in
+main; debug with an ephemeral container, which brings its own shell.`,
+	},
+	Run: func(img *Image, p *checks.Pass) error {
+		named(img, p, shells, "a shell")
+		return nil
+	},
+}
+
+var packageManager = &checks.Check[*Image]{
+	Rule: checks.Rule{
+		Name:     "package-manager",
+		Severity: checks.Error,
+		Source:   "https://cheatsheetseries.owasp.org/cheatsheets/Docker_Security_Cheat_Sheet.html",
+		Doc: `no layer holds a package manager
+
+A package manager in a running container installs what the image does not have,
+and with it the image's digest no longer says what runs.
+
+Use a distroless base; install what is needed while building, into a layer that
+starts from nothing.`,
+	},
+	Run: func(img *Image, p *checks.Pass) error {
+		named(img, p, packageManagers, "a package manager")
+		return nil
+	},
+}
+
+var debugTool = &checks.Check[*Image]{
+	Rule: checks.Rule{
+		Name:     "debug-tool",
+		Severity: checks.Error,
+		Source:   "https://attack.mitre.org/techniques/T1105/",
+		Doc: `no layer holds a debugger, a network tool or a tool that changes users
+
+A debugger reads the service's memory and its keys; curl, wget and netcat fetch
+the second stage and carry data out; su-exec, gosu and sudo exist to change the
+user, which a container that starts as the right one never does.
+
+Leave them out of the image. For a probe in place of curl use httpGet; for
+debugging use an ephemeral container (kubectl debug).`,
+	},
+	Run: func(img *Image, p *checks.Pass) error {
+		named(img, p, debugTools, "a debug, network or user-switching tool")
+		return nil
+	},
+}
