@@ -118,7 +118,7 @@ func Read(ctx context.Context, v v1.Image) (*Image, error) {
 			return nil, fmt.Errorf("the image has more than %d files", maxEntries)
 		}
 	}
-	img.Entrypoint = img.startedBy(config)
+	img.Entrypoint = img.startedBy()
 	return img, nil
 }
 

@@ -4,8 +4,6 @@ import (
 	"archive/tar"
 	"path"
 	"strings"
-
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
 // The names by which a layer deletes: one entry, or all that lower layers put
@@ -18,79 +16,96 @@ const (
 
 // startedBy finds the file that the runtime would execute, through symbolic
 // links, in the file system that the layers add up to.
-func (img *Image) startedBy(config *v1.ConfigFile) *Entry {
+func (img *Image) startedBy() *Entry {
 	command := img.Command()
 	if len(command) == 0 || !path.IsAbs(command[0]) {
 		return nil
 	}
-	return resolve(img.view(), command[0])
+	return newTree(img.Entries).resolve(command[0])
 }
 
-// view is what a container sees: the topmost entry of every path.
-func (img *Image) view() map[string]*Entry {
-	view := make(map[string]*Entry, len(img.Entries))
-	below := func(dir string, layer int) {
-		for p, e := range view {
-			if e.Layer < layer && (dir == "." || strings.HasPrefix(p, dir+"/")) {
-				delete(view, p)
-			}
-		}
-	}
-	for i := range img.Entries {
-		e := &img.Entries[i]
+// A tree answers what a container sees at a path, without building the whole
+// file system: the time for one path does not grow with the image.
+type tree struct {
+	top     map[string]*Entry // the highest entry of each path
+	deleted map[string]int    // the highest layer that deletes the path
+	opaque  map[string]int    // the highest layer that empties the folder first
+}
+
+func newTree(entries []Entry) *tree {
+	t := &tree{make(map[string]*Entry, len(entries)), make(map[string]int), make(map[string]int)}
+	for i := range entries {
+		e := &entries[i]
 		dir, base := path.Dir(e.Path), e.Base()
 		switch {
 		case base == whiteoutOpaque:
-			below(dir, e.Layer)
+			t.opaque[dir] = e.Layer
 		case strings.HasPrefix(base, whiteoutPrefix):
-			gone := path.Join(dir, strings.TrimPrefix(base, whiteoutPrefix))
-			if old := view[gone]; old != nil && old.Layer < e.Layer {
-				delete(view, gone)
-			}
-			below(gone, e.Layer)
+			t.deleted[path.Join(dir, strings.TrimPrefix(base, whiteoutPrefix))] = e.Layer
 		default:
-			if e.Type != tar.TypeDir {
-				below(e.Path, e.Layer) // a file in the place of a folder
-			}
-			view[e.Path] = e
+			t.top[e.Path] = e // entries come in the order of the layers
 		}
 	}
-	return view
+	return t
+}
+
+// at returns the entry that a container sees at a clean path without a leading
+// slash, nil where there is none.
+func (t *tree) at(name string) *Entry {
+	e := t.top[name]
+	if e == nil {
+		return nil
+	}
+	for p := name; ; p = path.Dir(p) {
+		if layer, ok := t.deleted[p]; ok && layer > e.Layer {
+			return nil
+		}
+		if p != name {
+			if layer, ok := t.opaque[p]; ok && layer > e.Layer {
+				return nil
+			}
+			if above := t.top[p]; above != nil && above.Type != tar.TypeDir && above.Layer > e.Layer {
+				return nil // a file or link has taken the folder's place
+			}
+		}
+		if p == "." {
+			return e
+		}
+	}
 }
 
 // maxLinks is the kernel's own bound on symbolic links in one path.
 const maxLinks = 40
 
 // resolve follows a path as the kernel would with the image as its root.
-// It returns nil where there is no file at its end.
-func resolve(view map[string]*Entry, name string) *Entry {
+// It returns nil where there is no regular file at its end.
+func (t *tree) resolve(name string) *Entry {
 	rest := strings.Split(path.Clean("/" + name)[1:], "/")
 	at := ""
 	for links := 0; len(rest) > 0; {
 		next := path.Join(at, rest[0])
-		e := view[next]
 		rest = rest[1:]
+		e := t.at(next)
 		if e != nil && e.Type == tar.TypeSymlink {
 			if links++; links > maxLinks {
 				return nil
 			}
 			target := e.Link
 			if !path.IsAbs(target) {
-				target = "/" + at + "/" + target
+				target = path.Join("/", at, target)
 			}
 			rest = append(strings.Split(path.Clean(target)[1:], "/"), rest...)
 			at = ""
 			continue
 		}
 		at = next
-		if len(rest) == 0 {
-			if e != nil && e.Type == tar.TypeLink {
-				e = view[path.Clean("/" + e.Link)[1:]]
-			}
-			if e != nil && e.Type == tar.TypeReg {
-				return e
-			}
-		}
 	}
-	return nil
+	e := t.at(at)
+	if e != nil && e.Type == tar.TypeLink {
+		e = t.at(path.Clean("/" + e.Link)[1:])
+	}
+	if e == nil || e.Type != tar.TypeReg {
+		return nil
+	}
+	return e
 }

@@ -1,0 +1,221 @@
+package binary
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"temper/pipeline/service"
+)
+
+// A CompileError is what the Go command said when it did not compile.
+type CompileError struct {
+	Service  string
+	Platform v1.Platform
+	// Output is Go's own words.
+	Output string
+	// Hint is what to do about it, empty where Go's words say all.
+	Hint string
+}
+
+func (e *CompileError) Error() string {
+	return fmt.Sprintf("compiling %s for %s:\n%s", e.Service, e.Platform, e.Output)
+}
+
+// Options are what a caller may choose about a build. None of it reaches the
+// bytes of the binary, but for the tag that a stamp asks for.
+type Options struct {
+	// Cache is the folder for build caches; empty is [DefaultCache].
+	Cache string
+	// Tag is what {{.Tag}} stands for in the service's stamps.
+	Tag string
+	// Parallel bounds the compilers of one build; 0 is one for each core.
+	Parallel int
+}
+
+// Build compiles the service for a platform with a toolchain from [Select].
+//
+// It returns the binary for whatever the rules about executables say of it:
+// what breaks a rule is still built, so that people can look at it, and the
+// check of its image reports it. Words of the compiler come as a
+// [*CompileError].
+func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain, opts Options) (*Binary, error) {
+	root := opts.Cache
+	if root == "" {
+		var err error
+		if root, err = DefaultCache(); err != nil {
+			return nil, err
+		}
+	}
+	c, err := newCacheDir(root, svc, p, t)
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := lock(ctx, c.path("lock"))
+	if err != nil {
+		return nil, fmt.Errorf("locking the build cache of %s: %w", svc.Name, err)
+	}
+	defer unlock()
+	if err := c.distrust(); err != nil {
+		return nil, err
+	}
+	args, err := arguments(svc, c.out(), opts)
+	if err != nil {
+		return nil, err
+	}
+	said, err := run(ctx, svc, t, compiling(svc, p, t, c), args)
+	if err != nil && strings.Contains(said, "GOPROXY=off") {
+		// A module is not in the module cache. Fetching is a step of its own, so
+		// that compiling needs no network and writes nothing but its own cache.
+		if said, err := fetch(ctx, svc, p, t); err != nil {
+			return nil, fail(ctx, svc, p, t, said, err)
+		}
+		said, err = run(ctx, svc, t, compiling(svc, p, t, c), args)
+	}
+	if err != nil {
+		return nil, fail(ctx, svc, p, t, said, err)
+	}
+	b, err := look(c.out(), p)
+	if err != nil {
+		if isArchive(c.out()) {
+			err = fmt.Errorf("package %s is not a main package", svc.Package)
+		}
+		os.Remove(c.out())
+		return nil, fmt.Errorf("service %s: %w", svc.Name, err)
+	}
+	return b, c.remember(b)
+}
+
+// arguments are those of the go command. What decides bytes is here and in
+// [compiling], and nowhere else.
+func arguments(svc *service.Service, out string, opts Options) ([]string, error) {
+	flags := "-s -w"
+	for _, name := range slices.Sorted(maps.Keys(svc.Stamps)) {
+		value, err := service.Expand(svc.Stamps[name], opts.Tag)
+		if err != nil {
+			return nil, fmt.Errorf("service %s: ldflags %s: %w", svc.Name, name, err)
+		}
+		quoted, err := quote(name + "=" + value)
+		if err != nil {
+			return nil, fmt.Errorf("service %s: ldflags %s: %w", svc.Name, name, err)
+		}
+		flags += " -X " + quoted
+	}
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags=" + flags, "-o", out}
+	if len(svc.BuildTags) > 0 {
+		args = append(args, "-tags="+strings.Join(svc.BuildTags, ","))
+	}
+	if opts.Parallel > 0 {
+		args = append(args, "-p="+strconv.Itoa(opts.Parallel))
+	}
+	return append(args, svc.Package), nil
+}
+
+// quote writes one word the way the go command splits -ldflags: in single or
+// double quotes, without escapes.
+func quote(word string) (string, error) {
+	switch {
+	case !strings.Contains(word, "'"):
+		return "'" + word + "'", nil
+	case !strings.Contains(word, `"`):
+		return `"` + word + `"`, nil
+	}
+	return "", errors.New("the value holds both kinds of quotes, which Go's -ldflags cannot take")
+}
+
+// fetch brings the modules that the service needs into the module cache.
+func fetch(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain) (said string, err error) {
+	env := fetching("local", append(slices.Concat(t.access, target(svc, p)), "GOENV=off", "GOROOT="+t.Root)...)
+	args := []string{"list", "-deps", "-f={{with .Error}}{{.}}{{end}}"}
+	if len(svc.BuildTags) > 0 {
+		args = append(args, "-tags="+strings.Join(svc.BuildTags, ","))
+	}
+	return run(ctx, svc, t, env, append(args, svc.Package))
+}
+
+func run(ctx context.Context, svc *service.Service, t *Toolchain, env, args []string) (said string, err error) {
+	cmd := exec.CommandContext(ctx, t.Go(), args...)
+	cmd.Dir = svc.Dir
+	cmd.Env = append(env, "PWD="+svc.Dir)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err = cmd.Run()
+	return strings.TrimRight(out.String(), "\n"), err
+}
+
+// fail tells a compiler that objected from one that could not be run, and adds
+// what Go does not say.
+func fail(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain, said string, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || said == "" {
+		return fmt.Errorf("compiling %s for %s: running %s: %w", svc.Name, p, t.Go(), err)
+	}
+	e := &CompileError{Service: svc.Name, Platform: p, Output: said}
+	if users := cgoUsers(ctx, svc, p, t); len(users) > 0 {
+		e.Hint = "these packages need cgo, and an image without a C library has no place for it: " +
+			strings.Join(users, ", ") + "; look for a pure Go replacement, or a build tag that turns cgo off"
+	}
+	return e
+}
+
+// cgoUsers lists the packages, outside the standard library, whose Go code is
+// partly cgo: the likely cause when a build without cgo fails.
+func cgoUsers(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain) []string {
+	env := append(fetching("local", append(slices.Concat(t.access, target(svc, p)), "GOENV=off", "GOROOT="+t.Root, "GOPROXY=off")...), "CGO_ENABLED=1")
+	args := []string{"list", "-e", "-deps", "-f={{if and .CgoFiles (not .Standard)}}{{.ImportPath}}{{end}}"}
+	if len(svc.BuildTags) > 0 {
+		args = append(args, "-tags="+strings.Join(svc.BuildTags, ","))
+	}
+	cmd := exec.CommandContext(ctx, t.Go(), append(args, svc.Package)...)
+	cmd.Dir = svc.Dir
+	cmd.Env = env
+	out, err := cmd.Output()
+	if err != nil {
+		return nil // a hint, not an answer
+	}
+	return strings.Fields(string(out))
+}
+
+// isArchive tells whether a file is what "go build -o" writes for a package
+// that is not main.
+func isArchive(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, 8)
+	n, _ := f.Read(head)
+	return string(head[:n]) == "!<arch>\n"
+}
+
+// Workers is how many builds to run side by side on this machine, and how many
+// compilers each of them may start.
+func Workers() (builds, compilers int) {
+	cores := runtime.NumCPU()
+	builds = min(cores, 4)
+	return builds, max(2, cores/builds)
+}
+
+// RelativeDir is the service's folder as people know it, for messages.
+func RelativeDir(svc *service.Service) string {
+	rel, err := filepath.Rel(svc.Root, filepath.Join(svc.Dir, filepath.FromSlash(svc.Package)))
+	if err != nil {
+		return svc.Dir
+	}
+	return filepath.ToSlash(rel)
+}

@@ -1,0 +1,92 @@
+package binary
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"temper/pipeline/service"
+)
+
+// A cacheDir belongs to one service of one repository, one platform and one Go
+// release. No other build reads or writes it: what a service pulled into its
+// build cache cannot reach another.
+type cacheDir string
+
+// newCacheDir makes the folder and those in it.
+func newCacheDir(root string, svc *service.Service, p v1.Platform, t *Toolchain) (cacheDir, error) {
+	// The repository's path tells repositories apart that have services of one
+	// name; it decides where things are cached and never what is built.
+	repo := sha256.Sum256([]byte(svc.Root))
+	c := cacheDir(filepath.Join(root, "services", hex.EncodeToString(repo[:8]), svc.Name,
+		strings.Join([]string{p.OS, p.Architecture + p.Variant, t.Version}, "-")))
+	for _, dir := range []string{c.build(), c.tmp(), c.path("bin")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return "", fmt.Errorf("making the build cache of %s: %w", svc.Name, err)
+		}
+	}
+	return c, nil
+}
+
+func (c cacheDir) path(name string) string { return filepath.Join(string(c), name) }
+func (c cacheDir) build() string           { return c.path("build") }
+func (c cacheDir) tmp() string             { return c.path("tmp") }
+func (c cacheDir) out() string             { return filepath.Join(c.path("bin"), "service") }
+func (c cacheDir) sum() string             { return filepath.Join(c.path("bin"), "service.sha256") }
+
+// distrust removes the binary of the last build unless its content is what
+// that build left: Go takes an output for current by the build id inside it,
+// and would keep one whose other bytes have changed.
+func (c cacheDir) distrust() error {
+	want, err := os.ReadFile(c.sum())
+	if err == nil {
+		if got, _, err := digest(c.out()); err == nil && got.String() == strings.TrimSpace(string(want)) {
+			return nil
+		}
+	}
+	for _, path := range []string{c.sum(), c.out()} {
+		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+			return fmt.Errorf("removing the last build: %w", err)
+		}
+	}
+	return nil
+}
+
+// remember notes what the build left.
+func (c cacheDir) remember(b *Binary) error {
+	tmp := c.sum() + ".new"
+	if err := os.WriteFile(tmp, []byte(b.Digest.String()+"\n"), 0o600); err != nil {
+		return fmt.Errorf("noting the build: %w", err)
+	}
+	return os.Rename(tmp, c.sum())
+}
+
+// lock keeps two builds of one service and platform from each other's output.
+func lock(ctx context.Context, path string) (unlock func(), err error) {
+	l := flock.New(path)
+	if _, err := l.TryLockContext(ctx, 50*time.Millisecond); err != nil {
+		return nil, err
+	}
+	return func() { l.Unlock() }, nil
+}
+
+// DefaultCache is the folder for Temper's caches: $TEMPER_CACHE, else temper in
+// the user's cache folder.
+func DefaultCache() (string, error) {
+	if dir := os.Getenv("TEMPER_CACHE"); dir != "" {
+		return filepath.Abs(dir)
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("finding the cache folder: %w; set TEMPER_CACHE to a folder", err)
+	}
+	return filepath.Join(dir, "temper"), nil
+}

@@ -1,0 +1,75 @@
+package evidence
+
+import (
+	"context"
+	"net/url"
+	"os/exec"
+	"strings"
+
+	"github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/common"
+	slsa "github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/v1"
+)
+
+// A Source says which commit of which repository was built.
+type Source struct {
+	// URI is the repository's address, without credentials; empty where the
+	// repository has no remote.
+	URI string
+	// Commit is the full hash; empty where nobody knows.
+	Commit string
+	// Dirty tells that the working tree differed from the commit.
+	Dirty bool
+}
+
+func (s Source) descriptor() slsa.ResourceDescriptor {
+	d := slsa.ResourceDescriptor{Name: "source", Digest: common.DigestSet{"gitCommit": s.Commit}}
+	if s.URI != "" {
+		d.URI = "git+" + s.URI
+	}
+	if s.Dirty {
+		d.Annotations = map[string]any{"dirty": true}
+	}
+	return d
+}
+
+// GitSource asks git about the working tree that holds a folder. Without git,
+// without a repository or without a commit the source is empty: what is not
+// known is not claimed.
+func GitSource(ctx context.Context, dir string) Source {
+	git := func(args ...string) (string, bool) {
+		// The file system monitor and hooks of a repository that is only built
+		// must not run.
+		args = append([]string{"-C", dir, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"}, args...)
+		out, err := exec.CommandContext(ctx, "git", args...).Output()
+		return strings.TrimSpace(string(out)), err == nil
+	}
+	commit, ok := git("rev-parse", "--verify", "HEAD^{commit}")
+	if !ok {
+		return Source{}
+	}
+	s := Source{Commit: commit}
+	// A tree whose state git cannot tell is not vouched for as clean.
+	status, ok := git("status", "--porcelain", "--untracked-files=normal", "--", ".")
+	s.Dirty = !ok || status != ""
+	if remote, ok := git("remote", "get-url", "origin"); ok {
+		s.URI = withoutCredentials(remote)
+	}
+	return s
+}
+
+// withoutCredentials returns a remote's address without user and password, and
+// scp-like addresses as URLs. A path on this machine is nobody else's business.
+func withoutCredentials(remote string) string {
+	if u, err := url.Parse(remote); err == nil && u.Scheme != "" && u.Host != "" {
+		u.User, u.RawQuery, u.Fragment = nil, "", ""
+		return u.String()
+	}
+	host, path, ok := strings.Cut(remote, ":")
+	if _, after, found := strings.Cut(host, "@"); found {
+		host = after
+	}
+	if !ok || host == "" || len(host) == 1 || strings.ContainsAny(host, `/\`) {
+		return ""
+	}
+	return "ssh://" + host + "/" + strings.TrimPrefix(path, "/")
+}
