@@ -21,13 +21,19 @@ import (
 // build cache cannot reach another.
 type cacheDir string
 
-// newCacheDir makes the folder and those in it.
-func newCacheDir(root string, svc *service.Service, p v1.Platform, t *Toolchain) (cacheDir, error) {
+// CachePath is the folder below a cache's root that belongs to one service of
+// a repository and one platform (os/arch or os/arch/variant), and to nothing
+// else. Whoever brings a cache volume for them mounts it there.
+func CachePath(root, repository, service, platform string) string {
 	// The repository's path tells repositories apart that have services of one
 	// name; it decides where things are cached and never what is built.
-	repo := sha256.Sum256([]byte(svc.Root))
-	c := cacheDir(filepath.Join(root, "services", hex.EncodeToString(repo[:8]), svc.Name,
-		strings.Join([]string{p.OS, p.Architecture + p.Variant, t.Version}, "-")))
+	repo := sha256.Sum256([]byte(repository))
+	return filepath.Join(root, "services", hex.EncodeToString(repo[:8]), service, strings.ReplaceAll(platform, "/", "-"))
+}
+
+// newCacheDir makes the folder and those in it.
+func newCacheDir(root string, svc *service.Service, p v1.Platform, t *Toolchain) (cacheDir, error) {
+	c := cacheDir(filepath.Join(CachePath(root, svc.Root, svc.Name, p.String()), t.Version))
 	for _, dir := range []string{c.build(), c.tmp(), c.path("bin")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return "", fmt.Errorf("making the build cache of %s: %w", svc.Name, err)

@@ -169,3 +169,29 @@ func id(parts ...string) common.ElementID {
 	}, strings.Join(parts[:2], "-"))
 	return common.ElementID(readable + "-" + hex.EncodeToString(sum[:6]))
 }
+
+// Modules lists the Go modules that an SBOM names, as "path version".
+func (s *Statement) Modules() ([]string, error) {
+	var doc struct {
+		Packages []struct {
+			Name    string `json:"name"`
+			Version string `json:"versionInfo"`
+			Refs    []struct {
+				Locator string `json:"referenceLocator"`
+			} `json:"externalRefs"`
+		} `json:"packages"`
+	}
+	if err := s.decode(SPDX, &doc); err != nil {
+		return nil, err
+	}
+	var modules []string
+	for _, p := range doc.Packages {
+		for _, ref := range p.Refs {
+			if strings.HasPrefix(ref.Locator, "pkg:golang/") && !strings.HasPrefix(ref.Locator, "pkg:golang/stdlib@") {
+				modules = append(modules, strings.TrimSpace(p.Name+" "+p.Version))
+				break
+			}
+		}
+	}
+	return modules, nil
+}

@@ -2,8 +2,10 @@ package evidence
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"os/exec"
+	"regexp"
 	"strings"
 
 	"github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/common"
@@ -56,6 +58,25 @@ func GitSource(ctx context.Context, dir string) Source {
 	}
 	return s
 }
+
+// ParseSource reads URI@COMMIT, as a caller gives it who has no .git at hand.
+// The URI may carry the prefix git+; a suffix "-dirty" of the commit says that
+// the tree differed from it.
+func ParseSource(text string) (Source, error) {
+	i := strings.LastIndex(text, "@")
+	if i < 0 {
+		return Source{}, fmt.Errorf("%q is not URI@COMMIT", text)
+	}
+	s := Source{URI: withoutCredentials(strings.TrimPrefix(text[:i], "git+"))}
+	s.Commit, s.Dirty = strings.CutSuffix(text[i+1:], "-dirty")
+	if !commitHash.MatchString(s.Commit) {
+		return Source{}, fmt.Errorf("%q is not a full commit hash", s.Commit)
+	}
+	return s, nil
+}
+
+// commitHash is git's, in SHA-1 or SHA-256.
+var commitHash = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
 // withoutCredentials returns a remote's address without user and password, and
 // scp-like addresses as URLs. A path on this machine is nobody else's business.

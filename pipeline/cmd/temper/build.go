@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/spf13/cobra"
+
+	"temper/checks"
+	"temper/pipeline/binary"
+	"temper/pipeline/evidence"
+	"temper/pipeline/service"
+)
+
+// buildFlags are those of temper build.
+type buildFlags struct {
+	dir       string
+	services  []string
+	platforms []string
+	base      string
+	output    string
+	tag       string
+	created   string
+	source    string
+	strict    bool
+	json      bool
+}
+
+func newBuild(p *person) *cobra.Command {
+	var f buildFlags
+	cmd := &cobra.Command{
+		Use:   "build [flags]",
+		Short: "Compile, assemble and check services into one OCI layout",
+		Long: `build compiles the services of a repository, puts each into an image, checks it,
+and writes all of them into one OCI layout together with their SBOM, provenance and
+report. Without temper.yaml every main package is a service.
+
+On stdout it prints NAME DIGEST for each service. An image that breaks a rule is
+still written, with its failing report, and build exits 3; release refuses it.`,
+		Args: exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error { return build(c.Context(), p, f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&f.dir, "chdir", "C", ".", "build what is in `DIR`")
+	flags.StringArrayVar(&f.services, "service", nil, "build the service `NAME` only (may be repeated)")
+	flags.StringArrayVar(&f.platforms, "platform", nil, "build for `OS/ARCH` in place of the configured ones (may be repeated)")
+	flags.StringVar(&f.base, "base", "", "stand on `REF`: builtin, distroless, NAME@sha256:..., or an OCI layout's folder")
+	flags.StringVarP(&f.output, "output", "o", "", "write the layout to `DIR`, or FILE.tar for docker load (default .temper/oci in the repository)")
+	flags.StringVar(&f.tag, "tag", "", "what {{.Tag}} stands for in ldflags")
+	flags.StringVar(&f.created, "created", "", "creation `TIME` of the images, as in 2026-01-31T12:00:00Z (default the Unix epoch)")
+	flags.StringVar(&f.source, "source", "", "record `URI@COMMIT` as the source in place of what git says")
+	flags.BoolVar(&f.strict, "strict", false, "let warnings fail")
+	flags.BoolVar(&f.json, "json", false, "write one JSON object")
+	flags.BoolVarP(&p.verbose, "verbose", "v", false, "say more, such as which variables were set aside")
+	return cmd
+}
+
+func build(ctx context.Context, p *person, f buildFlags) error {
+	repo, err := service.Load(ctx, f.dir)
+	if err != nil {
+		return err
+	}
+	if err := f.override(repo); err != nil {
+		return err
+	}
+	services := repo.Services
+	if len(f.services) > 0 {
+		services = nil
+		for _, name := range f.services {
+			svc, err := repo.Named(name)
+			if err != nil {
+				return err
+			}
+			services = append(services, svc)
+		}
+	}
+	output := f.output
+	if output == "" {
+		output = filepath.Join(repo.Dir, ".temper", "oci")
+	}
+	asTarball := strings.HasSuffix(output, ".tar")
+	if asTarball && len(repo.Platforms) > 1 {
+		return hintf("temper build --platform "+repo.Platforms[0].String()+" -o "+f.output,
+			"a tarball holds one platform, and this is to be built for %d", len(repo.Platforms))
+	}
+	p.setAside()
+	l := &line{person: p, repo: repo, tag: f.tag, started: time.Now()}
+	if l.cache, err = binary.DefaultCache(); err != nil {
+		return err
+	}
+	if l.created, err = parseCreated(f.created, repo); err != nil {
+		return err
+	}
+	if f.source != "" {
+		if l.source, err = evidence.ParseSource(f.source); err != nil {
+			return usagef("--source: %v", err)
+		}
+	} else {
+		l.source = evidence.GitSource(ctx, repo.Dir)
+	}
+	products, err := l.run(ctx, services)
+	if err != nil {
+		return err
+	}
+	if asTarball {
+		err = writeTarball(output, products)
+	} else {
+		err = writeLayout(output, products)
+	}
+	if err != nil {
+		return err
+	}
+	return f.answer(p, output, products)
+}
+
+// override puts what the command line says over what the configuration does.
+func (f *buildFlags) override(repo *service.Repository) error {
+	if f.base != "" {
+		base, err := service.ParseBase(f.base)
+		if err != nil {
+			return usagef("--base: %v", err)
+		}
+		repo.Base = base
+	}
+	if len(f.platforms) > 0 {
+		repo.Platforms = nil
+		for _, text := range f.platforms {
+			platform, err := service.ParsePlatform(text)
+			if err != nil {
+				return usagef("--platform: %v", err)
+			}
+			repo.Platforms = append(repo.Platforms, platform)
+		}
+	}
+	return nil
+}
+
+func parseCreated(flag string, repo *service.Repository) (time.Time, error) {
+	if flag == "" {
+		return repo.Created, nil
+	}
+	t, err := time.Parse(time.RFC3339, flag)
+	if err != nil {
+		return t, usagef("--created: %q is no time such as 2026-01-31T12:00:00Z", flag)
+	}
+	return t, nil
+}
+
+// answer prints what was built and says no where a rule is broken.
+func (f *buildFlags) answer(p *person, output string, products []*product) error {
+	no := &noError{next: "temper explain RULE"}
+	for _, one := range products {
+		if err := p.report(one.report); err != nil {
+			return err
+		}
+		if !passes(one.report, f.strict) {
+			no.reasons = append(no.reasons, fmt.Sprintf("%s breaks rules: %s", one.service.Name, brokenRules(one.report, f.strict)))
+		}
+	}
+	if f.json {
+		if err := p.json(builtObject(output, products)); err != nil {
+			return err
+		}
+	} else {
+		for _, one := range products {
+			fmt.Fprintf(p.out, "%s %s\n", one.service.Name, one.digest)
+		}
+	}
+	if len(no.reasons) > 0 {
+		return no
+	}
+	return nil
+}
+
+// passes tells whether a report lets its subject through.
+func passes(r *checks.Report, strict bool) bool {
+	return r.OK() && (!strict || r.Count(checks.Warning) == 0)
+}
+
+func brokenRules(r *checks.Report, strict bool) string {
+	var names []string
+	seen := make(map[string]bool)
+	for _, f := range r.Findings {
+		if (f.Severity == checks.Error || strict) && !seen[f.Rule] {
+			seen[f.Rule] = true
+			names = append(names, f.Rule)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// builtObject is what temper build --json writes.
+func builtObject(output string, products []*product) any {
+	type image struct {
+		Platform string `json:"platform"`
+		Digest   string `json:"digest"`
+		Binary   string `json:"binary"`
+	}
+	type built struct {
+		Name   string         `json:"name"`
+		Digest v1.Hash        `json:"digest"`
+		Go     string         `json:"go"`
+		Base   string         `json:"base"`
+		Images []image        `json:"images"`
+		Report *checks.Report `json:"report"`
+	}
+	out := struct {
+		Output   string  `json:"output"`
+		Services []built `json:"services"`
+	}{Output: output}
+	for _, one := range products {
+		b := built{Name: one.service.Name, Digest: one.digest, Go: one.toolchain.Version, Base: one.base.Name, Report: one.report}
+		for _, img := range one.images {
+			b.Images = append(b.Images, image{img.Platform, img.Digest.String(), img.BinaryDigest.String()})
+		}
+		out.Services = append(out.Services, b)
+	}
+	return out
+}
+
+var errNothing = errors.New("there is no service to build")

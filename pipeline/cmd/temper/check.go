@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/spf13/cobra"
+
+	"temper/checks"
+	"temper/checks/images"
+	"temper/pipeline/image"
+	"temper/pipeline/release"
+)
+
+func newCheck(p *person) *cobra.Command {
+	var asJSON, strict bool
+	cmd := &cobra.Command{
+		Use:   "check [flags] LAYOUT|TARBALL|REF...",
+		Short: "The rules, alone, on any image",
+		Long: `check judges images by Temper's rules, whoever built them: every image of an OCI
+layout, a docker or OCI tarball, or a reference in a registry. An argument that
+exists on disk is what it looks like; anything else is a reference.
+
+It prints NAME DIGEST for each image that passes and exits 3 if one does not.`,
+		Args: atLeast(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			var reports []*checks.Report
+			for _, arg := range args {
+				subjects, err := find(c.Context(), arg)
+				if err != nil {
+					return err
+				}
+				for _, s := range subjects {
+					r, err := images.Check(c.Context(), s.name, s.artifact)
+					if err != nil {
+						return err
+					}
+					reports = append(reports, r)
+				}
+			}
+			return answerCheck(p, reports, strict, asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON object")
+	cmd.Flags().BoolVar(&strict, "strict", false, "let warnings fail")
+	cmd.Flags().BoolVarP(&p.verbose, "verbose", "v", false, "show clean reports as well")
+	return cmd
+}
+
+func answerCheck(p *person, reports []*checks.Report, strict, asJSON bool) error {
+	no := &noError{next: "temper explain RULE"}
+	for _, r := range reports {
+		if err := p.report(r); err != nil {
+			return err
+		}
+		if !passes(r, strict) {
+			no.reasons = append(no.reasons, fmt.Sprintf("%s breaks rules: %s", r.Subject.Name, brokenRules(r, strict)))
+		} else if !asJSON {
+			fmt.Fprintf(p.out, "%s %s\n", r.Subject.Name, r.Subject.Digest)
+		}
+	}
+	if asJSON {
+		if err := p.json(struct {
+			Reports []*checks.Report `json:"reports"`
+		}{reports}); err != nil {
+			return err
+		}
+	}
+	if len(no.reasons) > 0 {
+		return no
+	}
+	return nil
+}
+
+// A subject is an image that check was asked about.
+type subject struct {
+	name     string
+	artifact mutate.Appendable
+}
+
+// find returns the images that an argument means.
+func find(ctx context.Context, arg string) ([]subject, error) {
+	info, err := os.Stat(arg)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fromRegistry(ctx, arg)
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return fromLayout(arg)
+	}
+	img, err := tarball.ImageFromPath(arg, nil)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s as an image tarball: %w", arg, err)
+	}
+	return []subject{{filepath.Base(arg), img}}, nil
+}
+
+func fromLayout(dir string) ([]subject, error) {
+	if _, err := os.Stat(filepath.Join(dir, "oci-layout")); err != nil {
+		return nil, hintf("temper build -o LAYOUT, then temper check LAYOUT", "%s is a folder without oci-layout: not an OCI layout", dir)
+	}
+	list, err := image.Read(dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%s holds no image", dir)
+	}
+	var out []subject
+	for _, e := range list {
+		out = append(out, subject{e.Name, e.Artifact})
+	}
+	return out, nil
+}
+
+func fromRegistry(ctx context.Context, arg string) ([]subject, error) {
+	ref, err := release.Parse(arg)
+	if err != nil {
+		return nil, usagef("%s is no file, no folder and no reference: %v", arg, err)
+	}
+	desc, err := remote.Get(ref, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", arg, err)
+	}
+	if desc.MediaType.IsIndex() {
+		index, err := desc.ImageIndex()
+		return []subject{{arg, index}}, err
+	}
+	img, err := desc.Image()
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", arg, err)
+	}
+	return []subject{{arg, img}}, nil
+}

@@ -1,0 +1,314 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"golang.org/x/sync/errgroup"
+
+	"temper/checks"
+	"temper/checks/images"
+	"temper/pipeline/binary"
+	"temper/pipeline/evidence"
+	"temper/pipeline/image"
+	"temper/pipeline/service"
+)
+
+// A line is the production line of one build: it moves every service through
+// the stages, side by side as far as the machine allows.
+type line struct {
+	*person
+	repo    *service.Repository
+	cache   string
+	tag     string
+	created time.Time
+	started time.Time
+	base    *image.Base
+	source  evidence.Source
+}
+
+// A product is what comes off the line for one service.
+type product struct {
+	service   *service.Service
+	toolchain *binary.Toolchain
+	base      *image.Base
+	artifact  mutate.Appendable
+	digest    v1.Hash
+	images    []evidence.Image
+	report    *checks.Report
+	// statements are the SBOMs, the provenance and the report.
+	statements []*evidence.Statement
+}
+
+func (l *line) run(ctx context.Context, services []*service.Service) ([]*product, error) {
+	if len(services) == 0 {
+		return nil, errNothing
+	}
+	base, err := image.OpenBase(ctx, l.repo.Base)
+	if err != nil {
+		return nil, err
+	}
+	l.base = base
+	builds, compilers := binary.Workers()
+	slots := make(chan struct{}, builds)
+	products := make([]*product, len(services))
+	g, ctx := errgroup.WithContext(ctx)
+	for i, svc := range services {
+		g.Go(func() (err error) {
+			products[i], err = l.make(ctx, svc, slots, compilers)
+			return err
+		})
+	}
+	return products, g.Wait()
+}
+
+// make takes one service the whole way. Every platform takes a slot to compile
+// and to compress in.
+func (l *line) make(ctx context.Context, svc *service.Service, slots chan struct{}, compilers int) (*product, error) {
+	toolchain, err := binary.Select(ctx, l.repo, svc)
+	if err != nil {
+		return nil, err
+	}
+	l.note("%s: compiling with %s, as %s says", svc.Name, toolchain.Version, toolchain.Chosen)
+	one := &product{service: svc, toolchain: toolchain, base: l.base}
+	bins := make([]*binary.Binary, len(l.repo.Platforms))
+	g, buildCtx := errgroup.WithContext(ctx)
+	for i, platform := range l.repo.Platforms {
+		g.Go(func() (err error) {
+			select {
+			case slots <- struct{}{}:
+				defer func() { <-slots }()
+			case <-buildCtx.Done():
+				return buildCtx.Err()
+			}
+			bins[i], err = binary.Build(buildCtx, svc, platform, toolchain, binary.Options{Cache: l.cache, Tag: l.tag, Parallel: compilers})
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	opts := image.Options{Cache: filepath.Join(l.cache, "layers"), Created: l.created}
+	if one.artifact, err = image.Assemble(ctx, svc, l.base, opts, bins...); err != nil {
+		return nil, err
+	}
+	if one.digest, err = one.artifact.Digest(); err != nil {
+		return nil, err
+	}
+	if one.report, err = images.Check(ctx, svc.Name, one.artifact); err != nil {
+		return nil, err
+	}
+	if one.images, err = describe(svc, one.artifact, bins); err != nil {
+		return nil, err
+	}
+	return one, l.state(one)
+}
+
+// describe pairs the images of an artifact with the binaries that are in them.
+func describe(svc *service.Service, artifact mutate.Appendable, bins []*binary.Binary) ([]evidence.Image, error) {
+	digests := make([]v1.Hash, len(bins))
+	switch a := artifact.(type) {
+	case v1.Image:
+		digest, err := a.Digest()
+		if err != nil {
+			return nil, err
+		}
+		digests[0] = digest
+	case v1.ImageIndex:
+		m, err := a.IndexManifest()
+		if err != nil {
+			return nil, err
+		}
+		for i, d := range m.Manifests { // in the order of the binaries
+			digests[i] = d.Digest
+		}
+	}
+	var out []evidence.Image
+	for i, b := range bins {
+		if b.Facts.Go == nil {
+			continue // the report says that there is no build info to tell from
+		}
+		out = append(out, evidence.Image{
+			Platform:     b.Platform.String(),
+			Digest:       digests[i],
+			Binary:       svc.Path,
+			BinaryDigest: b.Digest,
+			Go:           b.Facts.Go,
+		})
+	}
+	return out, nil
+}
+
+// state writes down what is known of the product.
+func (l *line) state(one *product) error {
+	svc := one.service
+	base := evidence.Base{Name: one.base.Name, Digest: one.base.Digest, Packages: one.base.Packages}
+	sums := goSum(svc)
+	add := func(predicateType string, predicate any, about ...v1.Hash) error {
+		s, err := evidence.State(predicateType, predicate, svc.Name, about...)
+		one.statements = append(one.statements, s)
+		return err
+	}
+	doc, err := evidence.SBOM(svc.Name, one.digest, base, sums, one.images...)
+	if err != nil {
+		return err
+	}
+	if err := add(evidence.SPDX, doc, one.digest); err != nil {
+		return err
+	}
+	for _, img := range one.images {
+		if img.Digest == one.digest {
+			continue
+		}
+		doc, err := evidence.SBOM(svc.Name, img.Digest, base, sums, img)
+		if err != nil {
+			return err
+		}
+		if err := add(evidence.SPDX, doc, img.Digest); err != nil {
+			return err
+		}
+	}
+	provenance := evidence.ProvenanceOf(evidence.Build{
+		Parameters: l.parameters(svc),
+		Source:     l.source,
+		Go:         one.toolchain.Version,
+		Chosen:     one.toolchain.Chosen,
+		Base:       base,
+		Sums:       sums,
+		Version:    version(),
+		Started:    l.started,
+		Finished:   time.Now(),
+	}, one.images...)
+	if err := add(evidence.Provenance, provenance, evidence.Images(one.digest, one.images)...); err != nil {
+		return err
+	}
+	s, err := evidence.StateReport(one.report)
+	one.statements = append(one.statements, s)
+	return err
+}
+
+// parameters are all that decides the bytes beside the sources, the toolchain
+// and the base: the service's configuration, with paths as the repository has
+// them.
+func (l *line) parameters(svc *service.Service) any {
+	var platforms []string
+	for _, platform := range l.repo.Platforms {
+		platforms = append(platforms, platform.String())
+	}
+	type files struct {
+		From string `json:"from"`
+		To   string `json:"to"`
+	}
+	var assets []files
+	for _, f := range svc.Files {
+		assets = append(assets, files{relative(svc.Root, f.From), f.To})
+	}
+	var created string
+	if !l.created.IsZero() {
+		created = l.created.UTC().Format(time.RFC3339)
+	}
+	return struct {
+		Service   string            `json:"service"`
+		Dir       string            `json:"dir"`
+		Package   string            `json:"package"`
+		Path      string            `json:"path"`
+		Workdir   string            `json:"workdir,omitempty"`
+		Files     []files           `json:"files,omitempty"`
+		User      string            `json:"user"`
+		Ports     []int             `json:"ports,omitempty"`
+		Env       map[string]string `json:"env,omitempty"`
+		Args      []string          `json:"args,omitempty"`
+		Labels    map[string]string `json:"labels,omitempty"`
+		Tags      []string          `json:"tags,omitempty"`
+		GOAMD64   string            `json:"goamd64,omitempty"`
+		GOFIPS140 string            `json:"gofips140,omitempty"`
+		Stamps    map[string]string `json:"ldflags,omitempty"`
+		Tag       string            `json:"tag,omitempty"`
+		Platforms []string          `json:"platforms"`
+		Base      string            `json:"base"`
+		Created   string            `json:"created,omitempty"`
+		Format    int               `json:"imageFormat"`
+	}{
+		svc.Name, relative(svc.Root, svc.Dir), svc.Package, svc.Path, svc.Workdir, assets, svc.User, svc.Ports,
+		svc.Env, svc.Args, svc.Labels, svc.BuildTags, svc.GOAMD64, svc.GOFIPS140, svc.Stamps, l.tag,
+		platforms, l.base.Name, created, image.FormatVersion,
+	}
+}
+
+// relative is a path of the repository with slashes, as temper.yaml has it.
+func relative(root, path string) string {
+	rel, err := filepath.Rel(root, path)
+	if err != nil {
+		return filepath.Base(path)
+	}
+	return filepath.ToSlash(rel)
+}
+
+// goSum reads the sums that a vendored build info lacks. A module without
+// requirements has no go.sum.
+func goSum(svc *service.Service) map[string]string {
+	raw, err := os.ReadFile(filepath.Join(svc.Module, "go.sum"))
+	if err != nil {
+		return nil
+	}
+	return evidence.ParseGoSum(raw)
+}
+
+func writeTarball(path string, products []*product) error {
+	return image.WriteTarball(path, entries(products)...)
+}
+
+// writeLayout adds the products to a layout. A provenance that the layout has
+// already and that differs in nothing but the time is kept, so that building
+// again without a change writes no new statement.
+func writeLayout(dir string, products []*product) error {
+	old, err := image.Read(dir)
+	if err == nil {
+		for _, one := range products {
+			if err := one.keep(old); err != nil {
+				return err
+			}
+		}
+	}
+	if err := image.Write(dir, entries(products)...); err != nil {
+		return fmt.Errorf("writing the layout: %w", err)
+	}
+	return nil
+}
+
+func (one *product) keep(old []image.Entry) error {
+	for _, e := range old {
+		digest, err := e.Artifact.Digest()
+		if err != nil || e.Name != one.service.Name || digest != one.digest {
+			continue
+		}
+		for _, was := range e.Statements {
+			for i, is := range one.statements {
+				if was.PredicateType != evidence.Provenance || is.PredicateType != evidence.Provenance {
+					continue
+				}
+				same, err := evidence.SameBuild(was, is)
+				if err != nil {
+					return err
+				}
+				if same {
+					one.statements[i] = was
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func entries(products []*product) []image.Entry {
+	var out []image.Entry
+	for _, one := range products {
+		out = append(out, image.Entry{Name: one.service.Name, Artifact: one.artifact, Statements: one.statements})
+	}
+	return out
+}

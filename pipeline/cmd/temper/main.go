@@ -1,0 +1,78 @@
+// Command temper turns Go services into hardened container images and lets
+// anyone prove it.
+//
+// Usage and flags are in "temper help"; the rules it checks by are in "temper
+// explain". Exit codes: 0 done, 1 could not, 2 usage, 3 the answer is no.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+const (
+	exitDone  = 0
+	exitCould = 1
+	exitUsage = 2
+	exitNo    = 3
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], &person{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+}
+
+// run is main with its surroundings as parameters.
+func run(args []string, p *person) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := newRoot(p)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	var no *noError
+	if errors.As(err, &no) {
+		p.no(no)
+		return exitNo
+	}
+	p.fail(err)
+	var usage *usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitCould
+}
+
+func newRoot(p *person) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "temper",
+		Short: "Go services as hardened, checked, signed container images",
+		Long: `Temper turns Go services into hardened container images: static, stripped,
+distroless, non-root, reproducible; it checks them, signs them with their SBOM and
+provenance, and verifies all of it in one call.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       version(),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("there is no command %q", args[0]).hint("temper help")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetOut(p.out)
+	root.SetErr(p.err)
+	root.SetIn(p.in)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usagef("%v", err).hint("%s --help", c.CommandPath())
+	})
+	root.AddCommand(newBuild(p), newCheck(p), newExplain(p), newKeygen(p), newRelease(p), newVerify(p), newServices(p), newRegistry(p))
+	return root
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"temper/checks"
+	"temper/pipeline/binary"
+)
+
+// Everything that Temper says to a person is said in this file.
+//
+// The rules: stdout is the result and nothing else, fit for $(...). All other
+// words go to stderr, as "temper: error: ..." for what went wrong, and
+// "temper: hint: ..." for the next thing to type: lower case, no period.
+// Findings and compilers speak in their own words.
+
+// A person is who started the command, and the files that lead to them.
+type person struct {
+	in       io.Reader
+	out, err io.Writer
+	verbose  bool
+}
+
+// fail says why something could not be done.
+func (p *person) fail(err error) {
+	var compile *binary.CompileError
+	if errors.As(err, &compile) {
+		// Go's words as Go wrote them, so that editors find the lines.
+		fmt.Fprintf(p.err, "temper: error: compiling %s for %s\n%s\n", compile.Service, compile.Platform, compile.Output)
+		if compile.Hint != "" {
+			fmt.Fprintf(p.err, "temper: hint: %s\n", compile.Hint)
+		}
+		return
+	}
+	fmt.Fprintf(p.err, "temper: error: %v\n", err)
+	var hinted *hintedError
+	if errors.As(err, &hinted) {
+		fmt.Fprintf(p.err, "temper: hint: %s\n", hinted.next)
+	}
+}
+
+// no says that the answer is no, and by what.
+func (p *person) no(err *noError) {
+	for _, line := range err.reasons {
+		fmt.Fprintf(p.err, "temper: no: %s\n", line)
+	}
+	if err.next != "" {
+		fmt.Fprintf(p.err, "temper: hint: %s\n", err.next)
+	}
+}
+
+// note says something in passing, in verbose mode only.
+func (p *person) note(format string, args ...any) {
+	if p.verbose {
+		fmt.Fprintf(p.err, "temper: "+format+"\n", args...)
+	}
+}
+
+// report shows what the rules found, and nothing of a report that is clean
+// unless asked to.
+func (p *person) report(r *checks.Report) error {
+	if len(r.Findings) == 0 && !p.verbose {
+		return nil
+	}
+	return checks.WriteText(p.err, r)
+}
+
+// setAside lists, in verbose mode, what the environment holds that does not
+// reach the build.
+func (p *person) setAside() {
+	for _, v := range binary.Ambient() {
+		key := "nothing in temper.yaml does the same"
+		if v.Key != "" {
+			key = "in temper.yaml: " + v.Key
+		}
+		p.note("set aside %s=%s (%s)", v.Name, v.Value, key)
+	}
+}
+
+// verified tells what a release manager asked for, a fact a line.
+func (p *person) verified(f *releaseFacts) {
+	var b strings.Builder
+	line := func(what, format string, args ...any) {
+		fmt.Fprintf(&b, "  %-10s  %s\n", what, fmt.Sprintf(format, args...))
+	}
+	fmt.Fprintf(&b, "%s verifies\n", f.Ref)
+	line("signed by", "key %s (%s)", f.Signer, strings.Join(f.Forms, ", "))
+	for _, platform := range f.Platforms {
+		line("platform", "%s %s", platform.Platform, platform.Digest)
+	}
+	source := f.Source
+	if source == "" {
+		source = "not recorded"
+	}
+	line("source", "%s", source)
+	line("built by", "%s with %s", f.Builder, f.Go)
+	line("base", "%s", f.Base)
+	line("modules", "%d, in the SBOM", f.Modules)
+	line("checked", "by %d rules, %d warnings", f.Rules, f.Warnings)
+	io.WriteString(p.err, b.String())
+}
+
+// json writes the one object that --json promises.
+func (p *person) json(v any) error {
+	e := json.NewEncoder(p.out)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// password asks for the key's password: COSIGN_PASSWORD, as cosign has it, or
+// the terminal. Twice where a new one is set.
+func (p *person) password(again bool) ([]byte, error) {
+	if value, ok := os.LookupEnv("COSIGN_PASSWORD"); ok {
+		return []byte(value), nil
+	}
+	in, ok := p.in.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return nil, hintf("export COSIGN_PASSWORD=...", "the key's password is not known and there is no terminal to ask for it")
+	}
+	ask := func(prompt string) ([]byte, error) {
+		fmt.Fprint(p.err, prompt)
+		defer fmt.Fprintln(p.err)
+		return term.ReadPassword(int(in.Fd()))
+	}
+	first, err := ask("password of the key: ")
+	if err != nil || !again {
+		return first, err
+	}
+	second, err := ask("once more: ")
+	if err != nil {
+		return nil, err
+	}
+	if string(first) != string(second) {
+		return nil, errors.New("the two passwords differ")
+	}
+	return first, nil
+}
+
+// A hintedError knows what to type next.
+type hintedError struct {
+	error
+	next string
+}
+
+func (e *hintedError) Unwrap() error { return e.error }
+
+func hintf(next, format string, args ...any) error {
+	return &hintedError{fmt.Errorf(format, args...), next}
+}
+
+// A usageError is about the command line itself.
+type usageError struct{ error }
+
+func (e *usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) *usageError {
+	return &usageError{fmt.Errorf(format, args...)}
+}
+
+func (e *usageError) hint(format string, args ...any) *usageError {
+	return &usageError{&hintedError{e.error, fmt.Sprintf(format, args...)}}
+}
+
+// A noError is the answer no: everything was looked at, and it does not pass.
+type noError struct {
+	reasons []string
+	next    string
+}
+
+func (e *noError) Error() string { return strings.Join(e.reasons, "; ") }

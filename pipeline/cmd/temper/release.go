@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/spf13/cobra"
+
+	"temper/checks"
+	"temper/checks/images"
+	"temper/pipeline/image"
+	"temper/pipeline/release"
+)
+
+// releaseFlags are those of temper release.
+type releaseFlags struct {
+	key      string
+	tags     []string
+	services []string
+	bare     bool
+	format   string
+	insecure []string
+	strict   bool
+	json     bool
+}
+
+func newRelease(p *person) *cobra.Command {
+	var f releaseFlags
+	cmd := &cobra.Command{
+		Use:   "release --key REF [flags] LAYOUT REPOSITORY",
+		Short: "Publish, sign and attest the images of a layout, then tag them",
+		Long: `release checks the images of an OCI layout again, pushes each by digest to
+REPOSITORY/NAME, signs it and its evidence (SBOM, provenance, report) with a cosign
+key, reads everything back, verifies it as a stranger would, and only then moves the
+tags. So a tag never names an image that does not verify.
+
+The key is a file or env://NAME; its password is taken from COSIGN_PASSWORD or asked
+for. Credentials for the registry are docker's: docker login, or podman login.
+On stdout it prints REPOSITORY@DIGEST for each image.`,
+		Args: exactly(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			if f.key == "" {
+				return usagef("no key to sign with").hint("temper keygen, then temper release --key cosign.key %s %s", args[0], args[1])
+			}
+			return publish(c.Context(), p, f, args[0], args[1])
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.key, "key", "", "sign with the private key in `REF`: a file or env://NAME")
+	flags.StringArrayVar(&f.tags, "tag", nil, "move the tag `TAG` to the image (may be repeated); without one the image has its digest only")
+	flags.StringArrayVar(&f.services, "service", nil, "release the service `NAME` only (may be repeated)")
+	flags.BoolVar(&f.bare, "bare", false, "push the one service to REPOSITORY itself")
+	flags.StringVar(&f.format, "signature-format", "both", "write signatures as `FORM`: both, bundle or legacy")
+	flags.StringArrayVar(&f.insecure, "insecure", nil, "speak plain HTTP to the registry `HOST[:PORT]` (loopback needs no mention)")
+	flags.BoolVar(&f.strict, "strict", false, "let warnings fail")
+	flags.BoolVar(&f.json, "json", false, "write one JSON object")
+	flags.BoolVarP(&p.verbose, "verbose", "v", false, "say more")
+	return cmd
+}
+
+func publish(ctx context.Context, p *person, f releaseFlags, layout, repository string) error {
+	format, err := release.ParseFormat(f.format)
+	if err != nil {
+		return usagef("--signature-format: %v", err)
+	}
+	opts := release.Options{Format: format, Insecure: f.insecure}
+	all, err := image.Read(layout)
+	if err != nil {
+		return err
+	}
+	list, err := chosen(all, f.services, layout)
+	if err != nil {
+		return err
+	}
+	if f.bare && len(list) != 1 {
+		return usagef("--bare pushes one service, and %s holds %d", layout, len(list)).hint("add --service NAME")
+	}
+	targets := make([]name.Repository, len(list))
+	for i, e := range list {
+		path := repository
+		if !f.bare {
+			path += "/" + e.Name
+		}
+		if targets[i], err = opts.Repository(path); err != nil {
+			return usagef("%v", err)
+		}
+	}
+
+	// A report in a folder is a claim: the rules run again on the very bytes,
+	// and all images are judged before the first is pushed.
+	reports := make([]*checks.Report, len(list))
+	no := &noError{next: "temper check " + layout}
+	for i, e := range list {
+		if reports[i], err = images.Check(ctx, e.Name, e.Artifact); err != nil {
+			return err
+		}
+		if err := p.report(reports[i]); err != nil {
+			return err
+		}
+		if !passes(reports[i], f.strict) {
+			no.reasons = append(no.reasons, fmt.Sprintf("%s breaks rules: %s", e.Name, brokenRules(reports[i], f.strict)))
+		}
+	}
+	if len(no.reasons) > 0 {
+		return no
+	}
+	signer, err := release.LoadSigner(f.key, func() ([]byte, error) { return p.password(false) })
+	if err != nil {
+		return err
+	}
+	type released struct {
+		Name   string   `json:"name"`
+		Ref    string   `json:"ref"`
+		Digest string   `json:"digest"`
+		Tags   []string `json:"tags"`
+	}
+	out := struct {
+		Released []released `json:"released"`
+	}{}
+	for i, e := range list {
+		digest, err := release.Publish(ctx, targets[i], reports[i], e.Artifact, e.Statements, signer, f.tags, opts)
+		if err != nil {
+			return refused(err)
+		}
+		p.note("%s: pushed, signed, read back and verified", digest)
+		if f.json {
+			out.Released = append(out.Released, released{e.Name, digest.String(), digest.DigestStr(), append([]string{}, f.tags...)})
+		} else {
+			fmt.Fprintln(p.out, digest)
+		}
+	}
+	if f.json {
+		return p.json(out)
+	}
+	return nil
+}
+
+// chosen are the entries of a layout by the names asked for, or all.
+func chosen(all []image.Entry, names []string, layout string) ([]image.Entry, error) {
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s holds no image", layout)
+	}
+	if len(names) == 0 {
+		return all, nil
+	}
+	var list []image.Entry
+	for _, want := range names {
+		found := false
+		for _, e := range all {
+			if e.Name == want {
+				list, found = append(list, e), true
+			}
+		}
+		if !found {
+			var have []string
+			for _, e := range all {
+				have = append(have, e.Name)
+			}
+			return nil, fmt.Errorf("%s holds no service %q; it holds: %v", layout, want, have)
+		}
+	}
+	return list, nil
+}
+
+// refused turns a refusal into the answer no, and leaves other errors alone.
+func refused(err error) error {
+	var r *release.Refusal
+	if errors.As(err, &r) {
+		return &noError{reasons: []string{r.Error()}}
+	}
+	return err
+}

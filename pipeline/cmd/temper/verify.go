@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"temper/checks"
+	"temper/pipeline/evidence"
+	"temper/pipeline/release"
+)
+
+// verifyFlags are those of temper verify.
+type verifyFlags struct {
+	key      string
+	insecure []string
+	json     bool
+}
+
+func newVerify(p *person) *cobra.Command {
+	var f verifyFlags
+	cmd := &cobra.Command{
+		Use:   "verify --key FILE [flags] REF...",
+		Short: "Signature, SBOM, provenance and report of an image, in one call",
+		Long: `verify resolves each reference once, fetches its manifest and answers whether it
+may be shipped: the image and every platform in it are signed by the key, and its
+SBOM, provenance and check report are there, about this very digest, signed by the
+same key. A reference with both a tag and a digest (NAME:TAG@sha256:...) is also
+refused when the tag has moved.
+
+On stdout it prints REPOSITORY@DIGEST for each image that verifies; what was signed,
+by whom and from which source goes to stderr. Where one does not verify, verify exits
+3 and says whether it is unsigned, untrusted, incomplete, altered or moved.`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("no image to verify").hint("temper verify --key cosign.pub REF")
+			}
+			if f.key == "" {
+				return usagef("no key to verify with").hint("temper verify --key cosign.pub %s", strings.Join(args, " "))
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { return verify(c.Context(), p, f, args) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.key, "key", "", "verify with the public key in `FILE`, or env://NAME")
+	flags.StringArrayVar(&f.insecure, "insecure", nil, "speak plain HTTP to the registry `HOST[:PORT]` (loopback needs no mention)")
+	flags.BoolVar(&f.json, "json", false, "write one JSON object")
+	return cmd
+}
+
+func verify(ctx context.Context, p *person, f verifyFlags, refs []string) error {
+	verifier, err := release.LoadVerifier(f.key)
+	if err != nil {
+		return err
+	}
+	type answer struct {
+		Ref      string        `json:"ref"`
+		Verified bool          `json:"verified"`
+		Reason   string        `json:"reason,omitempty"`
+		Detail   string        `json:"detail,omitempty"`
+		Release  *releaseFacts `json:"release,omitempty"`
+	}
+	out := struct {
+		Answers []answer `json:"answers"`
+	}{}
+	no := &noError{}
+	opts := release.Options{Insecure: f.insecure}
+	for _, text := range refs {
+		r, err := release.Open(ctx, text, verifier, opts)
+		var refusal *release.Refusal
+		switch {
+		case errors.As(err, &refusal):
+			no.reasons = append(no.reasons, refusal.Error())
+			out.Answers = append(out.Answers, answer{Ref: text, Reason: string(refusal.Reason), Detail: refusal.Detail})
+			continue
+		case err != nil:
+			return err
+		}
+		facts, err := factsOf(r)
+		if err != nil {
+			return err
+		}
+		out.Answers = append(out.Answers, answer{Ref: text, Verified: true, Release: facts})
+		p.verified(facts)
+		if !f.json {
+			fmt.Fprintln(p.out, facts.Digest)
+		}
+	}
+	if f.json {
+		if err := p.json(out); err != nil {
+			return err
+		}
+	}
+	if len(no.reasons) > 0 {
+		return no
+	}
+	return nil
+}
+
+// releaseFacts are what a verified release tells, for people and as JSON.
+type releaseFacts struct {
+	// Ref is what was asked for, Digest what it names: REPOSITORY@DIGEST.
+	Ref    string `json:"ref"`
+	Digest string `json:"digest"`
+	// Signer is the SHA-256 of the public key, Forms how the signature was found.
+	Signer    string         `json:"signer"`
+	Forms     []string       `json:"forms"`
+	Platforms []platformFact `json:"platforms"`
+	// Source is git+URL@COMMIT, empty where the provenance names none.
+	Source  string `json:"source"`
+	Go      string `json:"go"`
+	Builder string `json:"builder"`
+	Base    string `json:"base"`
+	// Modules counts the Go modules in the SBOM.
+	Modules int `json:"modules"`
+	// Rules are those that looked at the image, Warnings what they advise.
+	Rules    int `json:"rules"`
+	Warnings int `json:"warnings"`
+}
+
+type platformFact struct {
+	Platform string `json:"platform"`
+	Digest   string `json:"digest"`
+}
+
+// factsOf reads the statements of a release.
+func factsOf(r *release.Release) (*releaseFacts, error) {
+	facts := &releaseFacts{Ref: r.Ref, Digest: r.Digest.String(), Signer: r.Signer, Forms: r.Forms, Platforms: []platformFact{}}
+	for _, platform := range r.Platforms {
+		facts.Platforms = append(facts.Platforms, platformFact{platform.Platform, platform.Digest.String()})
+	}
+	for _, s := range r.Statements {
+		switch s.PredicateType {
+		case evidence.Provenance:
+			if err := facts.provenance(s); err != nil {
+				return nil, err
+			}
+		case evidence.TestResult:
+			report, err := s.Report()
+			if err != nil {
+				return nil, err
+			}
+			facts.Rules, facts.Warnings = len(report.Rules), report.Count(checks.Warning)
+		case evidence.SPDX:
+			modules, err := s.Modules()
+			if err != nil {
+				return nil, err
+			}
+			facts.Modules = len(modules)
+		}
+	}
+	return facts, nil
+}
+
+func (f *releaseFacts) provenance(s *evidence.Statement) error {
+	p, err := s.Provenance()
+	if err != nil {
+		return err
+	}
+	f.Builder = p.RunDetails.Builder.ID
+	for _, d := range p.BuildDefinition.ResolvedDependencies {
+		switch d.Name {
+		case "source":
+			f.Source = strings.TrimPrefix(d.URI+"@"+d.Digest["gitCommit"], "@")
+			if d.Annotations["dirty"] == true {
+				f.Source += " (with changes that were not committed)"
+			}
+		case "go":
+			_, version, _ := strings.Cut(d.URI, "@")
+			f.Go = "go" + version
+		case "base":
+			f.Base = d.URI
+			if !strings.Contains(f.Base, "@") {
+				f.Base += "@sha256:" + d.Digest["sha256"]
+			}
+		}
+	}
+	return nil
+}

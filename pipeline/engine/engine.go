@@ -1,0 +1,295 @@
+// Package engine runs Temper's steps in containers of a Dagger engine.
+//
+// Dagger says where, the command says what: every step here runs the same
+// temper command that a developer runs, with pinned containers around it, so
+// the digest that comes out is the one that the same sources give on a laptop.
+// The package adds what a laptop does not have: a cache volume for each service
+// and platform, a module cache that is mounted read-only, secrets that never
+// become arguments, and steps that run side by side and are not repeated.
+//
+// A [Pipeline] is about one repository. From it come layouts ([Pipeline.Layout]),
+// and from a layout a release ([Pipeline.Release]); [Pipeline.Verify] answers
+// for any image in a registry. The module in pipeline/module is the face of this
+// package for "dagger call"; a CI program uses it directly:
+//
+//	client, err := dagger.Connect(ctx)
+//	...
+//	p := engine.New(client, client.Host().Directory("."), engine.Options{TemperSource: temper})
+//	layout := p.Layout("orders")
+//	report, err := p.Check(ctx, layout)
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"dagger.io/dagger"
+
+	"temper/pipeline/binary"
+)
+
+// DefaultToolchain is the image that compiles where none is given. Its Go is
+// the Go at hand in the sense of temper build: a repository that names another
+// release gets that one.
+const DefaultToolchain = "golang:1.26.8-bookworm"
+
+// Where things stand in the containers.
+const (
+	sourceDir = "/src"
+	modules   = "/modules" // GOMODCACHE
+	cacheRoot = "/cache"   // TEMPER_CACHE
+	layoutDir = "/layout"
+	command   = "/usr/local/bin/temper"
+	baseDir   = "/base"
+)
+
+// Options are what a caller may choose. The zero value pulls the default
+// toolchain and needs TemperSource or Temper.
+type Options struct {
+	// Toolchain is a container with go on PATH; nil is [DefaultToolchain].
+	Toolchain *dagger.Container
+	// Temper is the temper command for the engine's platform; nil builds it from
+	// TemperSource, the repository of Temper itself.
+	Temper       *dagger.File
+	TemperSource *dagger.Directory
+	// Base is an OCI layout to stand on in place of what temper.yaml names.
+	Base *dagger.Directory
+	// GoProxy is GOPROXY for fetching modules and toolchains; empty is Go's own.
+	GoProxy string
+	// Platforms are OS/ARCH to build for in place of what temper.yaml names.
+	Platforms []string
+	// Repository names the repository in the names of cache volumes, so that two
+	// repositories with services of one name share nothing; empty is "default".
+	Repository string
+	// Source is URI@COMMIT for the provenance; empty records no source.
+	Source string
+	// Tag is what {{.Tag}} stands for in ldflags.
+	Tag string
+}
+
+// A Pipeline builds the services of one repository.
+type Pipeline struct {
+	client *dagger.Client
+	source *dagger.Directory
+	opts   Options
+}
+
+// New returns the pipeline for a repository's sources. It does not need .git,
+// and is better off without it: a commit would spoil what is cached.
+func New(client *dagger.Client, source *dagger.Directory, opts Options) *Pipeline {
+	if opts.Repository == "" {
+		opts.Repository = "default"
+	}
+	return &Pipeline{client: client, source: source, opts: opts}
+}
+
+// toolchain is the container that compilers run in.
+func (p *Pipeline) toolchain() *dagger.Container {
+	c := p.opts.Toolchain
+	if c == nil {
+		c = p.client.Container().From(DefaultToolchain)
+	}
+	if p.opts.GoProxy != "" {
+		c = c.WithEnvVariable("GOPROXY", p.opts.GoProxy)
+	}
+	return c
+}
+
+// Command returns the temper command, built once from Temper's own source.
+func (p *Pipeline) Command() (*dagger.File, error) {
+	if p.opts.Temper != nil {
+		return p.opts.Temper, nil
+	}
+	if p.opts.TemperSource == nil {
+		return nil, errors.New("neither the temper command nor its source is given")
+	}
+	self := p.client.CacheVolume("temper-self")
+	return p.toolchain().
+		WithMountedDirectory("/temper", p.opts.TemperSource, dagger.ContainerWithMountedDirectoryOpts{ReadOnly: true}).
+		WithWorkdir("/temper").
+		WithMountedCache("/self", self).
+		WithEnvVariable("GOMODCACHE", "/self/modules").
+		WithEnvVariable("GOCACHE", "/self/build").
+		WithEnvVariable("CGO_ENABLED", "0").
+		WithExec([]string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", "/out/temper", "./pipeline/cmd/temper"}).
+		File("/out/temper"), nil
+}
+
+// runner is the toolchain's container with the temper command in it.
+func (p *Pipeline) runner() (*dagger.Container, error) {
+	temper, err := p.Command()
+	if err != nil {
+		return nil, err
+	}
+	return p.toolchain().WithFile(command, temper, dagger.ContainerWithFileOpts{Permissions: 0o755}), nil
+}
+
+// A Service is what a repository says of one of its services.
+type Service struct {
+	Name      string   `json:"name"`
+	Dir       string   `json:"dir"`
+	Package   string   `json:"package"`
+	Go        string   `json:"go"`
+	Platforms []string `json:"platforms"`
+}
+
+// Services lists the repository's services, as temper services has them.
+func (p *Pipeline) Services(ctx context.Context) ([]Service, error) {
+	c, err := p.building(ctx)
+	if err != nil {
+		return nil, err
+	}
+	said, err := run(ctx, c, "services", "--json", "-C", sourceDir)
+	if err != nil {
+		return nil, err
+	}
+	var list struct {
+		Services []Service `json:"services"`
+	}
+	if err := json.Unmarshal([]byte(said.out), &list); err != nil {
+		return nil, fmt.Errorf("reading the list of services: %w", err)
+	}
+	return list.Services, nil
+}
+
+// named returns the service of that name.
+func (p *Pipeline) named(ctx context.Context, name string) (*Service, error) {
+	list, err := p.Services(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, s := range list {
+		if s.Name == name {
+			return &s, nil
+		}
+		names = append(names, s.Name)
+	}
+	return nil, fmt.Errorf("no service is named %q; there are: %s", name, strings.Join(names, ", "))
+}
+
+// building is a container with the sources and the module cache, both
+// read-only, in which temper can look at the repository and compile.
+func (p *Pipeline) building(ctx context.Context) (*dagger.Container, error) {
+	c, err := p.runner()
+	if err != nil {
+		return nil, err
+	}
+	mods, err := p.modules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	readOnly := dagger.ContainerWithMountedDirectoryOpts{ReadOnly: true}
+	return c.
+		WithMountedDirectory(sourceDir, p.source, readOnly).
+		WithMountedDirectory(modules, mods, readOnly).
+		WithWorkdir(sourceDir).
+		WithEnvVariable("GOMODCACHE", modules).
+		WithEnvVariable("TEMPER_CACHE", cacheRoot), nil
+}
+
+// modules is the module cache for every go.mod of the repository: fetched by a
+// step that sees the go.mod and go.sum files alone, so that it is repeated only
+// when one of them changes.
+func (p *Pipeline) modules(ctx context.Context) (*dagger.Directory, error) {
+	files := p.client.Directory().WithDirectory("/", p.source, dagger.DirectoryWithDirectoryOpts{
+		Include: []string{"**/go.mod", "**/go.sum", "**/go.work", "**/go.work.sum", "**/vendor/modules.txt"},
+	})
+	found, err := files.Glob(ctx, "**/go.mod")
+	if err != nil {
+		return nil, fmt.Errorf("looking for go.mod files: %w", err)
+	}
+	vendored, err := files.Glob(ctx, "**/vendor/modules.txt")
+	if err != nil {
+		return nil, fmt.Errorf("looking for vendored modules: %w", err)
+	}
+	c := p.toolchain().
+		WithMountedDirectory(sourceDir, files).
+		WithEnvVariable("GOMODCACHE", modules).
+		WithEnvVariable("GOTOOLCHAIN", "auto").
+		WithEnvVariable("GOFLAGS", "-mod=mod").
+		WithExec([]string{"mkdir", "-p", modules})
+	slices.Sort(found)
+	for _, mod := range found {
+		dir := path.Dir(mod)
+		if strings.Contains(mod, "testdata/") || slices.Contains(vendored, path.Join(dir, "vendor/modules.txt")) {
+			continue
+		}
+		c = c.WithWorkdir(path.Join(sourceDir, dir)).WithExec([]string{"go", "mod", "download"})
+	}
+	return c.Directory(modules), nil
+}
+
+// Layout builds one service, checks it, and returns its OCI layout with SBOM,
+// provenance and report. An image that breaks a rule is an error that shows
+// what was found; [Pipeline.LayoutAnyway] returns it all the same.
+func (p *Pipeline) Layout(ctx context.Context, name string) (*dagger.Directory, error) {
+	c, err := p.build(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := finish(ctx, c); err != nil {
+		return nil, err
+	}
+	return c.Directory(layoutDir), nil
+}
+
+// LayoutAnyway is [Pipeline.Layout] for those who want to look at an image
+// that breaks rules. A service that does not compile is still an error.
+func (p *Pipeline) LayoutAnyway(ctx context.Context, name string) (*dagger.Directory, error) {
+	c, err := p.build(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	var no *NoError
+	if _, err := finish(ctx, c); err != nil && !errors.As(err, &no) {
+		return nil, err
+	}
+	return c.Directory(layoutDir), nil
+}
+
+func (p *Pipeline) build(ctx context.Context, name string) (*dagger.Container, error) {
+	svc, err := p.named(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	c, err := p.building(ctx)
+	if err != nil {
+		return nil, err
+	}
+	platforms := svc.Platforms
+	if len(p.opts.Platforms) > 0 {
+		platforms = p.opts.Platforms
+	}
+	args := []string{"build", "-C", sourceDir, "--service", name, "-o", layoutDir}
+	for _, platform := range platforms {
+		args = append(args, "--platform", platform)
+		at := filepath.ToSlash(binary.CachePath(cacheRoot, sourceDir, name, platform))
+		c = c.WithMountedCache(at, p.client.CacheVolume(p.Volume(svc, platform)), dagger.ContainerWithMountedCacheOpts{
+			Sharing: dagger.CacheSharingModeLocked,
+		})
+	}
+	if p.opts.Base != nil {
+		c = c.WithMountedDirectory(baseDir, p.opts.Base, dagger.ContainerWithMountedDirectoryOpts{ReadOnly: true})
+		args = append(args, "--base", baseDir)
+	}
+	if p.opts.Source != "" {
+		args = append(args, "--source", p.opts.Source)
+	}
+	if p.opts.Tag != "" {
+		args = append(args, "--tag", p.opts.Tag)
+	}
+	return withTemper(c, args...), nil
+}
+
+// Volume is the name of the cache volume of a service and platform. No other
+// service, platform, Go release or repository has one of that name.
+func (p *Pipeline) Volume(svc *Service, platform string) string {
+	return strings.Join([]string{"temper", p.opts.Repository, svc.Name, strings.ReplaceAll(platform, "/", "-"), svc.Go}, ":")
+}

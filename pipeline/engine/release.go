@@ -1,0 +1,129 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"dagger.io/dagger"
+)
+
+// Check runs the image rules on a layout and returns temper's report as JSON.
+// A layout that breaks a rule is a [*NoError] with the findings.
+func (p *Pipeline) Check(ctx context.Context, layout *dagger.Directory) (string, error) {
+	c, err := p.runner()
+	if err != nil {
+		return "", err
+	}
+	c = c.WithMountedDirectory(layoutDir, layout, dagger.ContainerWithMountedDirectoryOpts{ReadOnly: true})
+	said, err := run(ctx, c, "check", "--json", layoutDir)
+	return said.out, err
+}
+
+// A Registry is where images go to and come from, and how to get in.
+type Registry struct {
+	// Username and Password log in; an empty Username stays anonymous.
+	Username string
+	Password *dagger.Secret
+	// Service is a registry that runs on the engine, and Host the name and port
+	// by which references know it, such as "registry:5000". Nil where the
+	// registry is anywhere else.
+	Service *dagger.Service
+	Host    string
+	// Insecure are hosts to speak plain HTTP to.
+	Insecure []string
+}
+
+// in gives a container access to the registry. Secrets go into variables that
+// the engine keeps from its logs and caches, never into arguments.
+func (r Registry) in(c *dagger.Container) *dagger.Container {
+	if r.Service != nil {
+		host, _, _ := strings.Cut(r.Host, ":")
+		c = c.WithServiceBinding(host, r.Service)
+	}
+	if r.Username != "" && r.Password != nil {
+		c = c.WithEnvVariable("TEMPER_REGISTRY_USERNAME", r.Username).
+			WithSecretVariable("TEMPER_REGISTRY_PASSWORD", r.Password)
+	}
+	return c
+}
+
+func (r Registry) flags() []string {
+	var flags []string
+	for _, host := range r.Insecure {
+		flags = append(flags, "--insecure", host)
+	}
+	return flags
+}
+
+// A Key signs: a cosign private key and its password, which may be nil for an
+// empty one.
+type Key struct {
+	Private, Password *dagger.Secret
+}
+
+// Release checks the images of a layout again, publishes them below the
+// repository, signs and attests them, verifies what was written and moves the
+// tags. It returns REPOSITORY@DIGEST for each image.
+func (p *Pipeline) Release(ctx context.Context, layout *dagger.Directory, repository string, tags []string, key Key, r Registry) ([]string, error) {
+	if key.Private == nil {
+		return nil, errors.New("no key to sign with: give a cosign private key, such as one from temper keygen")
+	}
+	c, err := p.runner()
+	if err != nil {
+		return nil, err
+	}
+	password := key.Password
+	if password == nil {
+		c = c.WithEnvVariable("COSIGN_PASSWORD", "")
+	} else {
+		c = c.WithSecretVariable("COSIGN_PASSWORD", password)
+	}
+	c = r.in(fresh(c)).
+		WithSecretVariable("TEMPER_KEY", key.Private).
+		WithMountedDirectory(layoutDir, layout, dagger.ContainerWithMountedDirectoryOpts{ReadOnly: true})
+	args := append([]string{"release", "--key", "env://TEMPER_KEY"}, r.flags()...)
+	for _, tag := range tags {
+		args = append(args, "--tag", tag)
+	}
+	said, err := run(ctx, c, append(args, layoutDir, repository)...)
+	if err != nil {
+		return nil, err
+	}
+	return strings.Fields(said.out), nil
+}
+
+// Verify answers whether images in a registry are signed by the key and
+// complete with SBOM, provenance and report. It returns temper's answer as
+// JSON; one that does not verify is a [*NoError] with the reason.
+func (p *Pipeline) Verify(ctx context.Context, refs []string, publicKey *dagger.File, r Registry) (string, error) {
+	c, err := p.runner()
+	if err != nil {
+		return "", err
+	}
+	c = r.in(fresh(c)).WithMountedFile("/key.pub", publicKey)
+	args := append([]string{"verify", "--json", "--key", "/key.pub"}, r.flags()...)
+	said, err := run(ctx, c, append(args, refs...)...)
+	return said.out, err
+}
+
+// fresh makes the step one that no cache answers for: what a registry holds is
+// asked now.
+func fresh(c *dagger.Container) *dagger.Container {
+	return c.WithEnvVariable("TEMPER_ASKED_AT", time.Now().UTC().Format(time.RFC3339Nano))
+}
+
+// RegistryService is a registry in memory, for trying a release and its
+// verification on an engine with nothing else at hand. References know it as
+// registry:5000.
+func (p *Pipeline) RegistryService() (Registry, error) {
+	c, err := p.runner()
+	if err != nil {
+		return Registry{}, err
+	}
+	service := c.WithExposedPort(5000).AsService(dagger.ContainerAsServiceOpts{
+		Args: []string{command, "registry", "--listen", "0.0.0.0:5000"},
+	})
+	return Registry{Service: service, Host: "registry:5000", Insecure: []string{"registry:5000"}}, nil
+}
