@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"sync/atomic"
@@ -57,4 +58,10 @@ func run(ctx context.Context, listen string, drain time.Duration, log *slog.Logg
 	var ready atomic.Bool
 	srv := newServer(routes(hosts, orders.NewStore(maxOrders), log), &ready, log)
 	return serve(ctx, srv, ln, &ready, drain, log)
+}
+
+// routes is the application behind its guards. The headers are outside the
+// Host check, so that a refusal carries them too.
+func routes(hosts guard.Hosts, store *orders.Store, log *slog.Logger) http.Handler {
+	return logged(log, guard.Headers(hosts.Handler(orders.Handler(store, log))))
 }

@@ -9,9 +9,6 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
-
-	"example.com/temper/api/guard"
-	"example.com/temper/api/orders"
 )
 
 // shutdownTimeout is for the requests that are under way when the drain ends.
@@ -21,7 +18,7 @@ import (
 const shutdownTimeout = 20 * time.Second
 
 // newServer returns the server, with no wait in it that a client could draw
-// out: the zero value of each of these fields means "for ever".
+// out for ever, as the zero values of the timeouts allow.
 func newServer(app http.Handler, ready *atomic.Bool, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: withHealth(ready, app),
@@ -63,12 +60,6 @@ func withHealth(ready *atomic.Bool, app http.Handler) http.Handler {
 			app.ServeHTTP(w, r)
 		}
 	})
-}
-
-// routes is the application behind its guards. The headers are outside the
-// Host check, so that a refusal carries them too.
-func routes(hosts guard.Hosts, store *orders.Store, log *slog.Logger) http.Handler {
-	return logged(log, guard.Headers(hosts.Handler(orders.Handler(store, log))))
 }
 
 // serve answers on ln until ctx ends, and then stops in an order in which no

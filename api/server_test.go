@@ -199,7 +199,9 @@ func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
 // get returns the status of one request, or 0 if there was no answer.
 func (p *pipes) get(t *testing.T, path string) int {
 	client := &http.Client{
-		Transport: &http.Transport{DialContext: p.dial, DisableKeepAlives: true},
+		Transport:     &http.Transport{DialContext: p.dial, DisableKeepAlives: true},
+		Timeout:       time.Hour, // of the bubble
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	resp, err := client.Get("http://localhost" + path)
 	if err != nil {
