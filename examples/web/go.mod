@@ -1,0 +1,3 @@
+module example.com/temper/web
+
+go 1.26.1
