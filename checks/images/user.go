@@ -1,6 +1,7 @@
 package images
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
@@ -33,6 +34,8 @@ so 000 is root as well.`,
 		switch uid, err := strconv.ParseUint(name, 10, 32); {
 		case value == "":
 			report("no user is set: the container runs as root")
+		case errors.Is(err, strconv.ErrRange):
+			report("user %q does not fit a user id", name)
 		case err != nil:
 			report("user %q is not a number: the kubelet cannot tell whether it is root", name)
 		case uid == 0:

@@ -1,0 +1,122 @@
+package images
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"io"
+	"strings"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// What cannot be looked at is an error and has no report.
+func TestCheckRefusesWhatItCannotRead(t *testing.T) {
+	for _, tc := range []struct {
+		name, want string
+		image      func(t *testing.T) v1.Image
+	}{
+		{"another digest than the config says", "the config says", func(t *testing.T) v1.Image {
+			img := appendLayer(t, empty.Image, tarOf(t, tar.Header{Name: "a", Typeflag: tar.TypeReg, Mode: 0o444}))
+			file, err := img.ConfigFile()
+			if err != nil {
+				t.Fatal(err)
+			}
+			file = file.DeepCopy()
+			file.RootFS.DiffIDs[0].Hex = strings.Repeat("0", 64)
+			if img, err = mutate.ConfigFile(img, file); err != nil {
+				t.Fatal(err)
+			}
+			return img
+		}},
+		{"a path that leaves the image", "leaves the image", func(t *testing.T) v1.Image {
+			return appendLayer(t, empty.Image, tarOf(t, tar.Header{Name: "a/../../etc/passwd", Typeflag: tar.TypeReg, Mode: 0o444}))
+		}},
+		{"a tar that breaks off", "unexpected EOF", func(t *testing.T) v1.Image {
+			raw := tarOf(t, tar.Header{Name: "a", Typeflag: tar.TypeReg, Size: 4096})
+			return appendLayer(t, empty.Image, raw[:1024])
+		}},
+		{"a foreign layer", "cannot be looked at", func(t *testing.T) v1.Image {
+			return appendRaw(t, types.DockerForeignLayer)
+		}},
+		{"an unknown media type", "cannot be looked at", func(t *testing.T) v1.Image {
+			return appendRaw(t, "application/x-secret")
+		}},
+		{"bytes that are no gzip", "", func(t *testing.T) v1.Image {
+			return appendRaw(t, types.OCILayer)
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r, err := Check(context.Background(), "case", tc.image(t))
+			if err == nil {
+				t.Fatalf("Check = %v, want an error", r)
+			}
+			if !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("the error is %q, want it to say %q", err, tc.want)
+			}
+		})
+	}
+}
+
+// An index is as good as the worst image in it, and buildkit's statements in it
+// are told by their layers, not by the platform that they claim.
+func TestCheckLooksAtEveryImageOfAnIndex(t *testing.T) {
+	good := withConfig(t, appendLayer(t, empty.Image, tarOf(t)), v1.Config{User: "1:1", Entrypoint: []string{"/app"}})
+	bad := withConfig(t, appendLayer(t, empty.Image, tarOf(t)), v1.Config{User: "0:0", Entrypoint: []string{"/app"}})
+	unknown := v1.Descriptor{Platform: &v1.Platform{OS: "unknown", Architecture: "unknown"}}
+	statement, err := mutate.AppendLayers(empty.Image, static.NewLayer([]byte("{}"), "application/vnd.in-toto+json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := mutate.AppendManifests(empty.Index,
+		mutate.IndexAddendum{Add: good},
+		mutate.IndexAddendum{Add: statement, Descriptor: unknown},
+		mutate.IndexAddendum{Add: bad, Descriptor: unknown},
+	)
+	r, err := Check(context.Background(), "case", index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := findingsOf(r, "user"); !strings.Contains(got, `user "0" is root`) {
+		t.Errorf("the bad image that calls itself unknown/unknown was not looked at: %q", got)
+	}
+	if r, err := Check(context.Background(), "case", empty.Index); err == nil {
+		t.Errorf("an index without images = %v, want an error", r)
+	}
+}
+
+func tarOf(t *testing.T, headers ...tar.Header) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, h := range headers {
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.CopyN(w, zeros{}, h.Size); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func appendRaw(t *testing.T, mt types.MediaType) v1.Image {
+	t.Helper()
+	img, err := mutate.Append(empty.Image, mutate.Addendum{Layer: static.NewLayer([]byte("not a layer"), mt)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
