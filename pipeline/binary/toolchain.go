@@ -124,7 +124,7 @@ func parseMod(dir string) (*modfile.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return modfile.ParseLax(path, raw, nil)
+	return modfile.Parse(path, raw, nil) // ParseLax passes over the toolchain line
 }
 
 func parseWork(path string) (*modfile.WorkFile, error) {

@@ -25,13 +25,10 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"dagger.io/dagger"
-
-	"temper/pipeline/binary"
 )
 
 // DefaultToolchain is the image that compiles where none is given. Its Go is
@@ -132,11 +129,19 @@ func (p *Pipeline) runner() (*dagger.Container, error) {
 
 // A Service is what a repository says of one of its services.
 type Service struct {
-	Name      string   `json:"name"`
-	Dir       string   `json:"dir"`
-	Package   string   `json:"package"`
-	Go        string   `json:"go"`
-	Platforms []string `json:"platforms"`
+	Name      string     `json:"name"`
+	Dir       string     `json:"dir"`
+	Package   string     `json:"package"`
+	Go        string     `json:"go"`
+	Platforms []Platform `json:"platforms"`
+}
+
+// A Platform is one that a service is built for.
+type Platform struct {
+	Platform string `json:"platform"`
+	// Cache is the folder, below that of all caches, which belongs to the
+	// service and platform alone.
+	Cache string `json:"cache"`
 }
 
 // Services lists the repository's services, as temper services has them.
@@ -145,7 +150,7 @@ func (p *Pipeline) Services(ctx context.Context) ([]Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	said, err := run(ctx, c, "services", "--json", "-C", sourceDir)
+	said, err := run(ctx, c, append([]string{"services", "--json", "-C", sourceDir}, p.platforms()...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -213,8 +218,7 @@ func (p *Pipeline) modules(ctx context.Context) (*dagger.Directory, error) {
 		WithMountedDirectory(sourceDir, files).
 		WithEnvVariable("GOMODCACHE", modules).
 		WithEnvVariable("GOTOOLCHAIN", "auto").
-		WithEnvVariable("GOFLAGS", "-mod=mod").
-		WithExec([]string{"mkdir", "-p", modules})
+		WithDirectory(modules, p.client.Directory())
 	slices.Sort(found)
 	for _, mod := range found {
 		dir := path.Dir(mod)
@@ -263,15 +267,10 @@ func (p *Pipeline) build(ctx context.Context, name string) (*dagger.Container, e
 	if err != nil {
 		return nil, err
 	}
-	platforms := svc.Platforms
-	if len(p.opts.Platforms) > 0 {
-		platforms = p.opts.Platforms
-	}
-	args := []string{"build", "-C", sourceDir, "--service", name, "-o", layoutDir}
-	for _, platform := range platforms {
-		args = append(args, "--platform", platform)
-		at := filepath.ToSlash(binary.CachePath(cacheRoot, sourceDir, name, platform))
-		c = c.WithMountedCache(at, p.client.CacheVolume(p.Volume(svc, platform)), dagger.ContainerWithMountedCacheOpts{
+	args := append([]string{"build", "-C", sourceDir, "--service", name, "-o", layoutDir}, p.platforms()...)
+	for _, platform := range svc.Platforms {
+		volume := p.client.CacheVolume(p.Volume(svc, platform.Platform))
+		c = c.WithMountedCache(path.Join(cacheRoot, platform.Cache), volume, dagger.ContainerWithMountedCacheOpts{
 			Sharing: dagger.CacheSharingModeLocked,
 		})
 	}
@@ -286,6 +285,14 @@ func (p *Pipeline) build(ctx context.Context, name string) (*dagger.Container, e
 		args = append(args, "--tag", p.opts.Tag)
 	}
 	return withTemper(c, args...), nil
+}
+
+func (p *Pipeline) platforms() []string {
+	var flags []string
+	for _, platform := range p.opts.Platforms {
+		flags = append(flags, "--platform", platform)
+	}
+	return flags
 }
 
 // Volume is the name of the cache volume of a service and platform. No other

@@ -127,15 +127,22 @@ func (f *buildFlags) override(repo *service.Repository) error {
 		}
 		repo.Base = base
 	}
-	if len(f.platforms) > 0 {
-		repo.Platforms = nil
-		for _, text := range f.platforms {
-			platform, err := service.ParsePlatform(text)
-			if err != nil {
-				return usagef("--platform: %v", err)
-			}
-			repo.Platforms = append(repo.Platforms, platform)
+	return overridePlatforms(repo, f.platforms)
+}
+
+// overridePlatforms puts the platforms of --platform, if there are any, over
+// those of the configuration.
+func overridePlatforms(repo *service.Repository, texts []string) error {
+	if len(texts) == 0 {
+		return nil
+	}
+	repo.Platforms = nil
+	for _, text := range texts {
+		platform, err := service.ParsePlatform(text)
+		if err != nil {
+			return usagef("--platform: %v", err)
 		}
+		repo.Platforms = append(repo.Platforms, platform)
 	}
 	return nil
 }

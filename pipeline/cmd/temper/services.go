@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -10,9 +11,15 @@ import (
 	"temper/pipeline/service"
 )
 
+// servicesFlags are those of temper services.
+type servicesFlags struct {
+	dir       string
+	platforms []string
+	json      bool
+}
+
 func newServices(p *person) *cobra.Command {
-	var dir string
-	var asJSON bool
+	var f servicesFlags
 	cmd := &cobra.Command{
 		Use:   "services [flags]",
 		Short: "What there is to build: the services of a repository",
@@ -21,11 +28,11 @@ every main package, with the folder of the main package and the Go release that 
 compile it. It compiles nothing.`,
 		Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			list, err := listServices(c.Context(), dir)
+			list, err := listServices(c.Context(), f)
 			if err != nil {
 				return err
 			}
-			if asJSON {
+			if f.json {
 				return p.json(struct {
 					Services []listedService `json:"services"`
 				}{list})
@@ -36,8 +43,9 @@ compile it. It compiles nothing.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVarP(&dir, "chdir", "C", ".", "look at what is in `DIR`")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON object")
+	cmd.Flags().StringVarP(&f.dir, "chdir", "C", ".", "look at what is in `DIR`")
+	cmd.Flags().StringArrayVar(&f.platforms, "platform", nil, "list `OS/ARCH` in place of the configured platforms (may be repeated)")
+	cmd.Flags().BoolVar(&f.json, "json", false, "write one JSON object")
 	return cmd
 }
 
@@ -46,21 +54,27 @@ type listedService struct {
 	Name string `json:"name"`
 	// Dir is the folder that Go is run in, Package the main package in it, and
 	// Main both joined; relative to the repository, with slashes.
-	Dir       string   `json:"dir"`
-	Package   string   `json:"package"`
-	Main      string   `json:"main"`
-	Go        string   `json:"go"`
-	Platforms []string `json:"platforms"`
+	Dir       string           `json:"dir"`
+	Package   string           `json:"package"`
+	Main      string           `json:"main"`
+	Go        string           `json:"go"`
+	Platforms []listedPlatform `json:"platforms"`
 }
 
-func listServices(ctx context.Context, dir string) ([]listedService, error) {
-	repo, err := service.Load(ctx, dir)
+type listedPlatform struct {
+	Platform string `json:"platform"`
+	// Cache is the folder below $TEMPER_CACHE that belongs to this service and
+	// platform alone, with slashes: where to mount a cache volume for them.
+	Cache string `json:"cache"`
+}
+
+func listServices(ctx context.Context, f servicesFlags) ([]listedService, error) {
+	repo, err := service.Load(ctx, f.dir)
 	if err != nil {
 		return nil, err
 	}
-	var platforms []string
-	for _, platform := range repo.Platforms {
-		platforms = append(platforms, platform.String())
+	if err := overridePlatforms(repo, f.platforms); err != nil {
+		return nil, err
 	}
 	list := []listedService{}
 	for _, svc := range repo.Services {
@@ -68,14 +82,18 @@ func listServices(ctx context.Context, dir string) ([]listedService, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, listedService{
-			Name:      svc.Name,
-			Dir:       relative(svc.Root, svc.Dir),
-			Package:   svc.Package,
-			Main:      binary.RelativeDir(svc),
-			Go:        toolchain.Version,
-			Platforms: platforms,
-		})
+		one := listedService{
+			Name:    svc.Name,
+			Dir:     relative(svc.Root, svc.Dir),
+			Package: svc.Package,
+			Main:    binary.RelativeDir(svc),
+			Go:      toolchain.Version,
+		}
+		for _, platform := range repo.Platforms {
+			cache := binary.CachePath("", svc.Root, svc.Name, platform.String())
+			one.Platforms = append(one.Platforms, listedPlatform{platform.String(), filepath.ToSlash(cache)})
+		}
+		list = append(list, one)
 	}
 	return list, nil
 }

@@ -1,0 +1,54 @@
+# What people type. CI calls these targets and nothing else.
+GO ?= go
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+EXAMPLES = $(wildcard examples/*/go.mod)
+DEMO = .temper/demo
+
+.PHONY: all demo demo-steps test test-examples lint bench cosign clean bin/temper
+
+all: bin/temper
+
+bin/temper:
+	$(GO) build -trimpath -buildvcs=false -ldflags="-s -w" -o bin/temper ./pipeline/cmd/temper
+
+# The whole way on the examples, with a registry that lives as long as it takes.
+demo: bin/temper
+	bin/temper registry -- $(MAKE) --no-print-directory demo-steps
+
+demo-steps: export COSIGN_PASSWORD = only for the demo
+demo-steps:
+	rm -rf $(DEMO) && mkdir -p $(DEMO)
+	bin/temper keygen --output-key-prefix $(DEMO)/cosign
+	bin/temper build -C examples -o $(DEMO)/oci
+	bin/temper release --key $(DEMO)/cosign.key --tag demo $(DEMO)/oci $$TEMPER_REGISTRY/examples
+	bin/temper verify --key $(DEMO)/cosign.pub $$TEMPER_REGISTRY/examples/api:demo $$TEMPER_REGISTRY/examples/web:demo $$TEMPER_REGISTRY/examples/worker:demo
+	@echo "# and what Temper says of a careless service:"
+	bin/temper build -C examples/careless -o $(DEMO)/careless; test $$? -eq 3
+
+test: test-examples
+	$(GO) vet ./...
+	$(GO) test ./...
+
+test-examples:
+	@set -e; for mod in $(EXAMPLES); do dir=$$(dirname $$mod); echo "# $$dir"; \
+		(cd $$dir && GOWORK=off $(GO) vet ./... && GOWORK=off $(GO) test ./...); done
+
+lint:
+	$(GO) run $(STATICCHECK) ./...
+
+# Ratios against ko, in one run on the same sources.
+bench:
+	$(GO) run -C tools/bench . -C ../.. $(BENCH)
+
+# The real cosign commands, outside of go.mod: minutes to build, and what
+# pipeline/release was tested against then verifies with them.
+cosign: bin/cosign2 bin/cosign3
+
+bin/cosign2: tools/cosign2/go.mod
+	$(GO) build -C tools/cosign2 -trimpath -o ../../bin/cosign2 github.com/sigstore/cosign/v2/cmd/cosign
+
+bin/cosign3: tools/cosign3/go.mod
+	$(GO) build -C tools/cosign3 -trimpath -o ../../bin/cosign3 github.com/sigstore/cosign/v3/cmd/cosign
+
+clean:
+	rm -rf bin $(DEMO)

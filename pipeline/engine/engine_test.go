@@ -1,0 +1,311 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"dagger.io/dagger"
+	"github.com/google/go-cmp/cmp"
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// The engine's schema comes with its source, as a Go module. It is fetched by
+// version and sum, and stays out of go.mod: what it requires is no business of
+// ours.
+const (
+	schemaModule = "github.com/dagger/dagger@v0.21.8"
+	schemaSum    = "h1:2BQXPly/KRgbjMLNjbh2kz5+zVOlIaFAk9A8t1oGCFk="
+	schemaFile   = "docs/docs-graphql/schema.graphqls"
+)
+
+var schema = sync.OnceValues(func() (*ast.Schema, error) {
+	cmd := exec.Command("go", "mod", "download", "-json", schemaModule)
+	cmd.Dir = os.TempDir()
+	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("fetching %s: %w\n%s", schemaModule, err, out)
+	}
+	var module struct{ Dir, Sum string }
+	if err := json.Unmarshal(out, &module); err != nil {
+		return nil, err
+	}
+	if module.Sum != schemaSum {
+		return nil, fmt.Errorf("%s has the sum %s, want %s", schemaModule, module.Sum, schemaSum)
+	}
+	raw, err := os.ReadFile(filepath.Join(module.Dir, filepath.FromSlash(schemaFile)))
+	if err != nil {
+		return nil, err
+	}
+	return gqlparser.LoadSchema(&ast.Source{Name: schemaFile, Input: string(raw)})
+})
+
+// An engineStandIn answers the client library's queries in place of an engine,
+// holds each against the real schema, and writes them down for the goldens.
+type engineStandIn struct {
+	t      *testing.T
+	schema *ast.Schema
+	// exit and stderr are what every temper step answers with; services is what
+	// temper services --json prints.
+	exit             int
+	stderr, services string
+
+	mu  sync.Mutex
+	ids map[string]string // what each id stands for
+	log []string
+}
+
+func (e *engineStandIn) Host() string { return "stand-in" }
+func (e *engineStandIn) Close() error { return nil }
+
+func (e *engineStandIn) Do(r *http.Request) (*http.Response, error) {
+	var q struct {
+		Query string `json:"query"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&q); err != nil {
+		return nil, err
+	}
+	doc, errs := gqlparser.LoadQuery(e.schema, q.Query)
+	if errs != nil {
+		e.t.Errorf("the query does not fit the schema: %v\n%s", errs, q.Query)
+		return nil, errs
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	data := make(map[string]any)
+	for _, s := range doc.Operations[0].SelectionSet {
+		e.answer(s.(*ast.Field), nil, data)
+	}
+	raw, err := json.Marshal(map[string]any{"data": data})
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(raw))}, nil
+}
+
+// answer fills in what one chain of fields asks for.
+func (e *engineStandIn) answer(f *ast.Field, chain []string, into map[string]any) {
+	chain = append(chain, call(f))
+	if len(f.SelectionSet) > 0 {
+		inner := make(map[string]any)
+		into[f.Alias] = inner
+		for _, s := range f.SelectionSet {
+			e.answer(s.(*ast.Field), chain, inner)
+		}
+		return
+	}
+	text := strings.Join(chain, "\n  ")
+	if f.Name == "id" {
+		// By content, since the client asks for ids side by side.
+		sum := sha256.Sum256([]byte(text))
+		id := strings.ToLower(f.ObjectDefinition.Name) + "-" + hex.EncodeToString(sum[:4])
+		e.ids[id] = id + " =\n  " + strings.Join(chain[:len(chain)-1], "\n  ")
+		into[f.Alias] = id
+		return
+	}
+	e.log = append(e.log, "ask\n  "+text)
+	into[f.Alias] = e.leaf(f, text)
+}
+
+func (e *engineStandIn) leaf(f *ast.Field, text string) any {
+	switch f.Name {
+	case "glob":
+		if strings.Contains(call(f), "modules.txt") {
+			return []string{"vendored/vendor/modules.txt"}
+		}
+		return []string{"go.mod", "tools/go.mod", "vendored/go.mod", "x/testdata/go.mod"}
+	case "exitCode":
+		if strings.Contains(text, `"services"`) {
+			return 0
+		}
+		return e.exit
+	case "stderr":
+		return e.stderr
+	case "stdout":
+		switch {
+		case strings.Contains(text, `"services"`):
+			return e.services
+		case strings.Contains(text, `"release"`):
+			return "reg/orders@sha256:1\nreg/stock@sha256:2\n"
+		}
+		return "{}"
+	}
+	e.t.Errorf("the stand-in has no answer to %s", f.Name)
+	return nil
+}
+
+// call writes one field and its arguments as a line.
+func call(f *ast.Field) string {
+	var args []string
+	name := f.Arguments.ForName("name")
+	stamped := name != nil && name.Value.Raw == "TEMPER_ASKED_AT"
+	for _, a := range f.Arguments {
+		value := a.Value.String()
+		if a.Name == "value" && stamped {
+			value = "NOW"
+		}
+		args = append(args, a.Name+": "+value)
+	}
+	if len(args) == 0 {
+		return f.Name
+	}
+	slices.Sort(args) // the client writes them in no order
+	return f.Name + "(" + strings.Join(args, ", ") + ")"
+}
+
+const twoServices = `{"services": [
+	{"name": "orders", "dir": ".", "package": "./cmd/orders", "go": "go1.26.8", "platforms": [
+		{"platform": "linux/amd64", "cache": "services/0/orders/linux-amd64"}, {"platform": "linux/arm64", "cache": "services/0/orders/linux-arm64"}]},
+	{"name": "stock", "dir": ".", "package": "./cmd/stock", "go": "go1.26.8", "platforms": [
+		{"platform": "linux/amd64", "cache": "services/0/stock/linux-amd64"}, {"platform": "linux/arm64", "cache": "services/0/stock/linux-arm64"}]}]}`
+
+// pipeline returns one that talks to a stand-in.
+func pipeline(t *testing.T, opts Options) (*Pipeline, *engineStandIn) {
+	t.Helper()
+	s, err := schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &engineStandIn{t: t, schema: s, services: twoServices, ids: make(map[string]string)}
+	client, err := dagger.Connect(context.Background(), dagger.WithConn(e))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opts.Temper == nil {
+		opts.TemperSource = client.Host().Directory("temper")
+	}
+	return New(client, client.Host().Directory("source"), opts), e
+}
+
+func (e *engineStandIn) golden(t *testing.T, name string) string {
+	t.Helper()
+	all := append([]string(nil), e.log...)
+	for _, id := range slices.Sorted(maps.Keys(e.ids)) {
+		all = append(all, e.ids[id])
+	}
+	got := strings.Join(all, "\n\n") + "\n"
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("what the engine is asked (-want +got):\n%s", diff)
+	}
+	return got
+}
+
+func TestLayout(t *testing.T) {
+	p, e := pipeline(t, Options{Repository: "shop", GoProxy: "https://proxy.example.com", Source: "https://example.com/shop@" + strings.Repeat("a", 40)})
+	layout, err := p.Layout(context.Background(), "orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := layout.ID(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	got := e.golden(t, "layout")
+	// The rules that matter, whatever the golden says.
+	for _, volume := range []string{"temper:shop:orders:linux-amd64:go1.26.8", "temper:shop:orders:linux-arm64:go1.26.8"} {
+		if !strings.Contains(got, volume) {
+			t.Errorf("no cache volume is named %s", volume)
+		}
+	}
+	if strings.Contains(got, "shop:stock") {
+		t.Error("building orders mounts a cache volume of stock")
+	}
+	if strings.Contains(got, "vendored\")") || strings.Contains(got, "testdata") {
+		t.Error("modules are fetched for a vendored module or a test's data")
+	}
+}
+
+func TestReleaseKeepsSecretsOutOfArguments(t *testing.T) {
+	p, e := pipeline(t, Options{})
+	const plain = "do not show me"
+	key := Key{p.client.SetSecret("key", plain), p.client.SetSecret("key-password", plain)}
+	registry, err := p.RegistryService()
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry.Username, registry.Password = "robot", p.client.SetSecret("password", plain)
+	refs, err := p.Release(context.Background(), p.client.Directory(), "registry:5000/shop", []string{"v1"}, key, registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"reg/orders@sha256:1", "reg/stock@sha256:2"}, refs); diff != "" {
+		t.Errorf("released (-want +got):\n%s", diff)
+	}
+	got := e.golden(t, "release")
+	for _, line := range strings.Split(got, "\n") {
+		if strings.Contains(line, plain) && !strings.HasPrefix(strings.TrimSpace(line), "setSecret(") {
+			t.Errorf("a secret is in plain sight: %s", line)
+		}
+	}
+	if !strings.Contains(got, "TEMPER_ASKED_AT") {
+		t.Error("the step can be answered from a cache")
+	}
+}
+
+func TestVerify(t *testing.T) {
+	p, e := pipeline(t, Options{})
+	key := p.client.Directory().WithNewFile("cosign.pub", "key").File("cosign.pub")
+	if _, err := p.Verify(context.Background(), []string{"reg/orders:v1"}, key, Registry{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := e.golden(t, "verify"); !strings.Contains(got, "TEMPER_ASKED_AT") {
+		t.Error("the step can be answered from a cache")
+	}
+}
+
+// A failing rule shows the findings, a compile error the compiler's words, and
+// neither an exit code nor a stack.
+func TestFailingWell(t *testing.T) {
+	ctx := context.Background()
+	p, e := pipeline(t, Options{})
+	e.exit, e.stderr = 3, "orders: 1 error\n"
+	_, err := p.Layout(ctx, "orders")
+	var no *NoError
+	if !errors.As(err, &no) || err.Error() != "orders: 1 error" {
+		t.Errorf("a broken rule gives %v, want a NoError with the findings", err)
+	}
+	if _, err := p.LayoutAnyway(ctx, "orders"); err != nil {
+		t.Errorf("LayoutAnyway of an image that breaks a rule: %v", err)
+	}
+	e.exit, e.stderr = 1, "./main.go:3:1: undefined: x\n"
+	if _, err := p.LayoutAnyway(ctx, "orders"); errors.As(err, &no) || err == nil || err.Error() != "./main.go:3:1: undefined: x" {
+		t.Errorf("a compile error gives %v", err)
+	}
+	if _, err := p.Layout(ctx, "order"); err == nil || !strings.Contains(err.Error(), "orders, stock") {
+		t.Errorf("a wrong name gives %v, want it to list the right ones", err)
+	}
+	if _, err := p.Release(ctx, p.client.Directory(), "reg/shop", nil, Key{}, Registry{}); err == nil || !strings.Contains(err.Error(), "temper keygen") {
+		t.Errorf("a release without a key gives %v", err)
+	}
+	if _, err := New(p.client, p.source, Options{}).Layout(ctx, "orders"); err == nil {
+		t.Error("a pipeline without temper builds")
+	}
+}
