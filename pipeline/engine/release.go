@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -12,13 +14,21 @@ import (
 // Check runs the image rules on a layout and returns temper's report as JSON.
 // A layout that breaks a rule is a [*NoError] with the findings.
 func (p *Pipeline) Check(ctx context.Context, layout *dagger.Directory) (string, error) {
-	c, err := p.runner()
+	c, err := p.checking(layout)
 	if err != nil {
 		return "", err
 	}
-	c = c.WithMountedDirectory(layoutDir, layout, dagger.ContainerWithMountedDirectoryOpts{ReadOnly: true})
-	said, err := run(ctx, c, "check", "--json", layoutDir)
+	said, err := finish(ctx, c)
 	return said.out, err
+}
+
+func (p *Pipeline) checking(layout *dagger.Directory) (*dagger.Container, error) {
+	c, err := p.runner()
+	if err != nil {
+		return nil, err
+	}
+	c = c.WithMountedDirectory(layoutDir, layout, dagger.ContainerWithMountedDirectoryOpts{ReadOnly: true})
+	return withTemper(c, "check", "--json", layoutDir), nil
 }
 
 // A Registry is where images go to and come from, and how to get in.
@@ -74,13 +84,7 @@ func (p *Pipeline) Release(ctx context.Context, layout *dagger.Directory, reposi
 	if err != nil {
 		return nil, err
 	}
-	password := key.Password
-	if password == nil {
-		c = c.WithEnvVariable("COSIGN_PASSWORD", "")
-	} else {
-		c = c.WithSecretVariable("COSIGN_PASSWORD", password)
-	}
-	c = r.in(fresh(c)).
+	c = r.in(withPassword(fresh(c), key.Password)).
 		WithSecretVariable("TEMPER_KEY", key.Private).
 		WithMountedDirectory(layoutDir, layout, dagger.ContainerWithMountedDirectoryOpts{ReadOnly: true})
 	args := append([]string{"release", "--key", "env://TEMPER_KEY"}, r.flags()...)
@@ -126,4 +130,57 @@ func (p *Pipeline) RegistryService() (Registry, error) {
 		Args: []string{command, "registry", "--listen", "0.0.0.0:5000"},
 	})
 	return Registry{Service: service, Host: "registry:5000", Insecure: []string{"registry:5000"}}, nil
+}
+
+// Digests lists the images of a layout and their digests, as the rules saw
+// them, whether they pass or not.
+func (p *Pipeline) Digests(ctx context.Context, layout *dagger.Directory) (map[string]string, error) {
+	report, err := p.Report(ctx, layout)
+	if err != nil {
+		return nil, err
+	}
+	var list struct {
+		Reports []struct {
+			Subject struct{ Name, Digest string }
+		}
+	}
+	if err := json.Unmarshal([]byte(report), &list); err != nil {
+		return nil, fmt.Errorf("reading the report: %w", err)
+	}
+	digests := make(map[string]string)
+	for _, r := range list.Reports {
+		digests[r.Subject.Name] = r.Subject.Digest
+	}
+	return digests, nil
+}
+
+// Report is [Pipeline.Check] for those who want the report whatever it says.
+func (p *Pipeline) Report(ctx context.Context, layout *dagger.Directory) (string, error) {
+	c, err := p.checking(layout)
+	if err != nil {
+		return "", err
+	}
+	said, err := finish(ctx, c)
+	var no *NoError
+	if errors.As(err, &no) {
+		return c.Stdout(ctx)
+	}
+	return said.out, err
+}
+
+// Keygen makes a pair of keys to sign and verify with, in cosign's format. The
+// password may be nil for an empty one.
+func (p *Pipeline) Keygen(password *dagger.Secret) (*dagger.Directory, error) {
+	c, err := p.runner()
+	if err != nil {
+		return nil, err
+	}
+	return withTemper(withPassword(fresh(c), password).WithWorkdir("/keys"), "keygen").Directory("/keys"), nil
+}
+
+func withPassword(c *dagger.Container, password *dagger.Secret) *dagger.Container {
+	if password == nil {
+		return c.WithEnvVariable("COSIGN_PASSWORD", "")
+	}
+	return c.WithSecretVariable("COSIGN_PASSWORD", password)
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
@@ -127,7 +126,7 @@ func fromRegistry(ctx context.Context, arg string) ([]subject, error) {
 	if err != nil {
 		return nil, usagef("%s is no file, no folder and no reference: %v", arg, err)
 	}
-	desc, err := remote.Get(ref, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain))
+	desc, err := remote.Get(ref, remote.WithContext(ctx), remote.WithAuthFromKeychain(credentials{[]string{ref.Context().RegistryStr()}}))
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", arg, err)
 	}

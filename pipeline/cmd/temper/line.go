@@ -147,7 +147,7 @@ func describe(svc *service.Service, artifact mutate.Appendable, bins []*binary.B
 // state writes down what is known of the product.
 func (l *line) state(one *product) error {
 	svc := one.service
-	base := evidence.Base{Name: one.base.Name, Digest: one.base.Digest, Packages: one.base.Packages}
+	base := evidence.Base{Name: baseName(one.base), Digest: one.base.Digest, Packages: one.base.Packages()}
 	sums := goSum(svc)
 	add := func(predicateType string, predicate any, about ...v1.Hash) error {
 		s, err := evidence.State(predicateType, predicate, svc.Name, about...)
@@ -236,8 +236,20 @@ func (l *line) parameters(svc *service.Service) any {
 	}{
 		svc.Name, relative(svc.Root, svc.Dir), svc.Package, svc.Path, svc.Workdir, assets, svc.User, svc.Ports,
 		svc.Env, svc.Args, svc.Labels, svc.BuildTags, svc.GOAMD64, svc.GOFIPS140, svc.Stamps, l.tag,
-		platforms, l.base.Name, created, image.FormatVersion,
+		platforms, baseName(l.base), created, image.Format,
 	}
+}
+
+// baseName is what the evidence calls a base: an OCI layout's folder is a
+// matter of this machine.
+func baseName(b *image.Base) string {
+	switch {
+	case !filepath.IsAbs(b.Name):
+		return b.Name
+	case b.Reference != "":
+		return b.Reference
+	}
+	return "oci-layout"
 }
 
 // relative is a path of the repository with slashes, as temper.yaml has it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/spf13/cobra"
@@ -61,11 +62,10 @@ On stdout it prints REPOSITORY@DIGEST for each image.`,
 }
 
 func publish(ctx context.Context, p *person, f releaseFlags, layout, repository string) error {
-	format, err := release.ParseFormat(f.format)
-	if err != nil {
-		return usagef("--signature-format: %v", err)
+	format := release.Format(f.format)
+	if !slices.Contains([]release.Format{release.Both, release.Bundle, release.Legacy}, format) {
+		return usagef("--signature-format is %q, want both, bundle or legacy", f.format)
 	}
-	opts := release.Options{Format: format, Insecure: f.insecure}
 	all, err := image.Read(layout)
 	if err != nil {
 		return err
@@ -83,9 +83,14 @@ func publish(ctx context.Context, p *person, f releaseFlags, layout, repository 
 		if !f.bare {
 			path += "/" + e.Name
 		}
-		if targets[i], err = opts.Repository(path); err != nil {
-			return usagef("%v", err)
+		if targets[i], err = name.NewRepository(path); err != nil {
+			return usagef("%q is no repository: %v", path, err)
 		}
+	}
+	opts := release.Options{
+		Format:   format,
+		Insecure: f.insecure,
+		Keychain: credentials{[]string{targets[0].RegistryStr()}},
 	}
 
 	// A report in a folder is a claim: the rules run again on the very bytes,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/spf13/cobra"
 
 	"temper/checks"
@@ -68,9 +69,17 @@ func verify(ctx context.Context, p *person, f verifyFlags, refs []string) error 
 		Answers []answer `json:"answers"`
 	}{}
 	no := &noError{}
-	opts := release.Options{Insecure: f.insecure}
-	for _, text := range refs {
-		r, err := release.Open(ctx, text, verifier, opts)
+	parsed := make([]name.Reference, len(refs))
+	var login credentials
+	for i, text := range refs {
+		if parsed[i], err = release.Parse(text); err != nil {
+			return usagef("%q is no reference: %v", text, err)
+		}
+		login.registries = append(login.registries, parsed[i].Context().RegistryStr())
+	}
+	opts := release.Options{Insecure: f.insecure, Keychain: login}
+	for i, text := range refs {
+		r, err := release.Open(ctx, parsed[i], verifier, release.Policy{}, opts)
 		var refusal *release.Refusal
 		switch {
 		case errors.As(err, &refusal):
@@ -106,7 +115,8 @@ type releaseFacts struct {
 	// Ref is what was asked for, Digest what it names: REPOSITORY@DIGEST.
 	Ref    string `json:"ref"`
 	Digest string `json:"digest"`
-	// Signer is the SHA-256 of the public key, Forms how the signature was found.
+	// Signer is "key sha256:..." with the fingerprint of the public key, Forms are
+	// those in which the signature was found: bundle, legacy.
 	Signer    string         `json:"signer"`
 	Forms     []string       `json:"forms"`
 	Platforms []platformFact `json:"platforms"`
@@ -129,9 +139,12 @@ type platformFact struct {
 
 // factsOf reads the statements of a release.
 func factsOf(r *release.Release) (*releaseFacts, error) {
-	facts := &releaseFacts{Ref: r.Ref, Digest: r.Digest.String(), Signer: r.Signer, Forms: r.Forms, Platforms: []platformFact{}}
+	facts := &releaseFacts{Ref: r.Ref, Digest: r.Digest.String(), Signer: r.Signer, Forms: []string{}, Platforms: []platformFact{}}
+	for _, form := range r.Forms {
+		facts.Forms = append(facts.Forms, string(form))
+	}
 	for _, platform := range r.Platforms {
-		facts.Platforms = append(facts.Platforms, platformFact{platform.Platform, platform.Digest.String()})
+		facts.Platforms = append(facts.Platforms, platformFact{platform.Name, platform.Digest.String()})
 	}
 	for _, s := range r.Statements {
 		switch s.PredicateType {

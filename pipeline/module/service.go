@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"dagger/temper/internal/dagger"
+
+	sdk "dagger.io/dagger"
+
+	"temper/pipeline/engine"
+)
+
+// A service is one main package and the image that it becomes. (The engine has
+// a Service of its own, so the name carries the module's.)
+type TemperService struct {
+	// The service's name.
+	Name string
+	// +private
+	Temper *Temper
+}
+
+// Compile, assemble and check the service's image. One that breaks a rule is
+// an error that shows what was found.
+func (s *TemperService) Image(
+	ctx context.Context,
+	// Build for these OS/ARCH, in place of the configured ones.
+	// +optional
+	platforms []string,
+	// Return the image even if it breaks a rule, to look at it.
+	// +optional
+	anyway bool,
+) (*Image, error) {
+	p, err := s.Temper.pipeline(ctx, platforms)
+	if err != nil {
+		return nil, err
+	}
+	build := p.Layout
+	if anyway {
+		build = p.LayoutAnyway
+	}
+	layout, err := build(ctx, s.Name)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := outDirectory(ctx, layout)
+	if err != nil {
+		return nil, err
+	}
+	return &Image{Name: s.Name, Layout: dir, Temper: s.Temper}, nil
+}
+
+// An image as an OCI layout, with its evidence.
+type Image struct {
+	// The service's name.
+	Name string
+	// The OCI layout, with SBOM, provenance and report as referrers.
+	Layout *dagger.Directory
+	// +private
+	Temper *Temper
+}
+
+// The image's digest: the same on every machine that builds the same sources.
+func (i *Image) Digest(ctx context.Context) (string, error) {
+	p, layout, err := i.open(ctx)
+	if err != nil {
+		return "", err
+	}
+	digests, err := p.Digests(ctx, layout)
+	if err != nil {
+		return "", err
+	}
+	return digests[i.Name], nil
+}
+
+// What the rules found in the image, as JSON.
+func (i *Image) Report(ctx context.Context) (string, error) {
+	p, layout, err := i.open(ctx)
+	if err != nil {
+		return "", err
+	}
+	return p.Report(ctx, layout)
+}
+
+// Publish, sign and attest the image, verify what was written, then move the
+// tags.
+//
+// +cache="never"
+func (i *Image) Publish(
+	ctx context.Context,
+	// The repository to publish below: the image goes to ADDRESS/NAME.
+	address string,
+	// The private key to sign with, in cosign's format.
+	key *dagger.Secret,
+	// The key's password; none is an empty one.
+	// +optional
+	keyPassword *dagger.Secret,
+	// The tags to move to the image, once it is signed and verified.
+	// +optional
+	tag []string,
+	// The user to log in as; anonymous without it.
+	// +optional
+	username string,
+	// The user's password or token.
+	// +optional
+	password *dagger.Secret,
+	// A registry that runs on the engine, under the host name in the address.
+	// +optional
+	registry *dagger.Service,
+	// Speak plain HTTP to the registry.
+	// +optional
+	insecure bool,
+) (*Published, error) {
+	client, err := connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, layout, err := i.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	private, err := in[*sdk.Secret](ctx, client, key.ID)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := secretIn(ctx, client, keyPassword)
+	if err != nil {
+		return nil, err
+	}
+	at, err := registryAt(ctx, client, address, username, password, registry, insecure)
+	if err != nil {
+		return nil, err
+	}
+	refs, err := p.Release(ctx, layout, address, tag, engine.Key{Private: private, Password: secret}, at)
+	if err != nil {
+		return nil, err
+	}
+	if len(refs) != 1 {
+		return nil, fmt.Errorf("one image was to be published, and temper answered with %q", refs)
+	}
+	return &Published{
+		Ref: refs[0], Temper: i.Temper,
+		Username: username, Password: password, Registry: registry, Insecure: insecure,
+	}, nil
+}
+
+func (i *Image) open(ctx context.Context) (*engine.Pipeline, *sdk.Directory, error) {
+	client, err := connect(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := i.Temper.pipeline(ctx, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	layout, err := in[*sdk.Directory](ctx, client, i.Layout.ID)
+	return p, layout, err
+}
+
+// An image in a registry, signed and attested.
+type Published struct {
+	// REPOSITORY@DIGEST.
+	Ref string
+	// +private
+	Temper *Temper
+	// +private
+	Username string
+	// +private
+	Password *dagger.Secret
+	// +private
+	Registry *dagger.Service
+	// +private
+	Insecure bool
+}
+
+// Verify what was published, as a stranger would.
+//
+// +cache="never"
+func (p *Published) Verify(
+	ctx context.Context,
+	// The public key, such as cosign.pub.
+	key *dagger.File,
+) (string, error) {
+	return p.Temper.Verify(ctx, p.Ref, key, p.Username, p.Password, p.Registry, p.Insecure)
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"dagger/temper/internal/dagger"
+
+	sdk "dagger.io/dagger"
+
+	"temper/pipeline/engine"
+)
+
+// The module's generated types and those of dagger.io/dagger are different Go
+// types with the same ids. Package engine speaks the latter, so that CI programs
+// can use it as well; values cross here.
+
+// connect returns the client of the session that the function runs in.
+var connect = func() func(context.Context) (*sdk.Client, error) {
+	var once sync.Once
+	var client *sdk.Client
+	var err error
+	return func(ctx context.Context) (*sdk.Client, error) {
+		once.Do(func() { client, err = sdk.Connect(context.WithoutCancel(ctx)) })
+		return client, err
+	}
+}()
+
+// in turns a value of the module into one of the client library.
+func in[T sdk.Loadable[T], I ~string](ctx context.Context, client *sdk.Client, id func(context.Context) (I, error)) (T, error) {
+	var none T
+	got, err := id(ctx)
+	if err != nil {
+		return none, err
+	}
+	return sdk.Ref[T](client, sdk.ID(got)), nil
+}
+
+// secretIn is in for a secret that may be nil.
+func secretIn(ctx context.Context, client *sdk.Client, secret *dagger.Secret) (*sdk.Secret, error) {
+	if secret == nil {
+		return nil, nil
+	}
+	return in[*sdk.Secret](ctx, client, secret.ID)
+}
+
+func outDirectory(ctx context.Context, dir *sdk.Directory) (*dagger.Directory, error) {
+	id, err := dir.ID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return dagger.Ref[*dagger.Directory](dag, dagger.ID(id)), nil
+}
+
+// pipeline is the engine's pipeline for what the constructor was given.
+func (t *Temper) pipeline(ctx context.Context, platforms []string) (*engine.Pipeline, error) {
+	client, err := connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	opts := engine.Options{
+		GoProxy:    t.GoProxy,
+		Platforms:  platforms,
+		Repository: t.Repository,
+		Source:     t.Commit,
+		Tag:        t.Tag,
+	}
+	if opts.TemperSource, err = in[*sdk.Directory](ctx, client, t.Self.ID); err != nil {
+		return nil, err
+	}
+	if t.Command != nil {
+		if opts.Temper, err = in[*sdk.File](ctx, client, t.Command.ID); err != nil {
+			return nil, err
+		}
+	}
+	if t.Toolchain != nil {
+		if opts.Toolchain, err = in[*sdk.Container](ctx, client, t.Toolchain.ID); err != nil {
+			return nil, err
+		}
+	}
+	if t.Base != nil {
+		if opts.Base, err = in[*sdk.Directory](ctx, client, t.Base.ID); err != nil {
+			return nil, err
+		}
+	}
+	source, err := in[*sdk.Directory](ctx, client, t.Source.ID)
+	if err != nil {
+		return nil, err
+	}
+	return engine.New(client, source, opts), nil
+}
+
+// registryAt says how to reach the registry of a reference or address.
+func registryAt(ctx context.Context, client *sdk.Client, ref, username string, password *dagger.Secret, service *dagger.Service, insecure bool) (engine.Registry, error) {
+	host, _, _ := strings.Cut(ref, "/")
+	at := engine.Registry{Username: username, Host: host}
+	if insecure {
+		at.Insecure = []string{host}
+	}
+	var err error
+	if at.Password, err = secretIn(ctx, client, password); err != nil {
+		return at, err
+	}
+	if service != nil {
+		at.Service, err = in[*sdk.Service](ctx, client, service.ID)
+	}
+	return at, err
+}
