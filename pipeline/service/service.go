@@ -1,15 +1,18 @@
 // Package service says what there is to build: the services of a repository.
 //
-// [Load] reads temper.yaml, or, where there is none, asks Go itself: every
-// main package of the module or go.work is a service. What it returns is
-// checked and complete (defaults are filled in, paths are cleaned and stay
-// inside the repository), so that the stages after it need not look again.
+// [Load] reads temper.yaml, or, where it names no services, asks Go itself:
+// every main package of the module or go.work is a service. What it returns is
+// checked and complete (defaults are filled in; paths exist, are free of
+// symbolic links and stay inside the repository), so that the stages after it
+// need not look again. What lies below a folder of [Service.Files] is the one
+// thing it does not look at.
 package service
 
 import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -41,6 +44,9 @@ type Repository struct {
 	// Go is the exact release that temper.yaml asks for, such as "1.26.8";
 	// empty leaves it to go.mod's toolchain line or the Go at hand.
 	Go string
+	// Created is the time that images bear, in UTC; the zero time stands for
+	// the epoch.
+	Created time.Time
 	// Services are sorted by name; names are unique.
 	Services []*Service
 	// Tags are the release's tags, as written; they may hold {{.Tag}}.
@@ -64,6 +70,12 @@ type Service struct {
 	Workfile string
 	// Package is the main package relative to Dir, "." or "./cmd/orders".
 	Package string
+	// Module is the absolute path of the folder with the go.mod that owns
+	// Package.
+	Module string
+	// Workfile is the absolute path of the go.work that uses Module and lies
+	// inside the repository; empty means GOWORK=off.
+	Workfile string
 	// Path is where the binary stands in the image, absolute and clean.
 	Path string
 	// Workdir is the image's working directory, empty for the base's own.

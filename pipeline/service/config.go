@@ -1,0 +1,125 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"go.yaml.in/yaml/v3"
+)
+
+// configure reads temper.yaml into the repository.
+func (r *Repository) configure() error {
+	data, err := readConfig(r.Config)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", ConfigName, err)
+	}
+	return r.decode(data)
+}
+
+// readConfig reads one byte more than a configuration may have, if there is
+// one.
+func readConfig(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // a pipe would keep us waiting
+		return nil, errors.New("it is not a regular file")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, maxConfig+1))
+}
+
+func (r *Repository) decode(data []byte) error {
+	d := &decoder{}
+	if root := d.parse(data); root != nil {
+		r.decodeFile(d, root)
+	}
+	return d.err()
+}
+
+func (r *Repository) decodeFile(d *decoder, root *yaml.Node) {
+	var services []*yaml.Node
+	d.mapping(root, ConfigName, "services: [{name: orders}]", keys{
+		"base": func(v *yaml.Node) {
+			r.Base = value(d, v, "base", func(text string) (string, error) { return ParseBase(r.Dir, text) })
+		},
+		"platforms": func(v *yaml.Node) {
+			given := values(d, v, "platforms", "[linux/amd64, linux/arm64]", once(ParsePlatform))
+			if len(given) > 0 {
+				r.Platforms = given
+			}
+		},
+		"go":      func(v *yaml.Node) { r.Go = value(d, v, "go", parseRelease) },
+		"created": func(v *yaml.Node) { r.Created = value(d, v, "created", parseCreated) },
+		"services": func(v *yaml.Node) {
+			d.list(v, "services", "[{name: orders}]", func(item *yaml.Node) { services = append(services, item) })
+		},
+		"waive": func(v *yaml.Node) {
+			d.list(v, "waive", "["+waiverExample+"]", func(item *yaml.Node) { r.Waivers = append(r.Waivers, d.waiver(item)) })
+		},
+		"release": func(v *yaml.Node) {
+			d.mapping(v, "release", `{tags: ["{{.Tag}}"]}`, keys{
+				"tags": func(v *yaml.Node) {
+					r.Tags = values(d, v, "tags", `["{{.Tag}}"]`, once(parseReleaseTag))
+				},
+			})
+		},
+	})
+	names := map[string]int{}
+	for _, n := range services { // last, for they depend on the platforms
+		r.Services = append(r.Services, d.service(n, r, names))
+	}
+}
+
+const waiverExample = `{rule: probe-shell, subject: orders, reason: "...", expires: 2027-03-01}`
+
+func (d *decoder) waiver(n *yaml.Node) Waiver {
+	var w Waiver
+	given := map[string]bool{}
+	field := func(key string, to *string, parse func(string) (string, error)) func(*yaml.Node) {
+		return func(v *yaml.Node) {
+			given[key] = true
+			*to = value(d, v, key, parse)
+		}
+	}
+	d.item(n, "a waiver", waiverExample, keys{
+		"rule":    field("rule", &w.Rule, about("rule", something)),
+		"subject": field("subject", &w.Subject, about("subject", something)),
+		"reason":  field("reason", &w.Reason, about("reason", something)),
+		"expires": field("expires", &w.Expires, parseExpires),
+	})
+	if n.Kind != yaml.MappingNode {
+		return w
+	}
+	for _, key := range []string{"rule", "subject", "reason", "expires"} {
+		if !given[key] {
+			d.wrong(n, "a waiver needs %s, as in %s", key, waiverExample)
+		}
+	}
+	return w
+}
+
+// item is mapping for an item of a list, which cannot be left empty.
+func (d *decoder) item(n *yaml.Node, what, example string, known keys) {
+	if isNull(n) {
+		d.wrong(n, "%s wants a map, such as %s; this is nothing", what, example)
+		return
+	}
+	d.mapping(n, what, example, known)
+}
+
+// firstPlatform is the one that files of Go are looked at for.
+func (r *Repository) firstPlatform() v1.Platform {
+	if len(r.Platforms) == 0 {
+		return defaultPlatforms()[0]
+	}
+	return r.Platforms[0]
+}

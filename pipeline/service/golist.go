@@ -1,0 +1,181 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// ask returns a service for every main package of the go.work or module in
+// root.
+func ask(ctx context.Context, root string) ([]*Service, error) {
+	workfile, modules, err := modulesOf(root)
+	if err != nil {
+		return nil, err
+	}
+	packages, err := list(ctx, root, workfile, modules)
+	if err != nil {
+		return nil, err
+	}
+	var services []*Service
+	for _, p := range packages {
+		switch {
+		case p.Name == "main" && len(p.GoFiles) > 0:
+			s := newService(root)
+			s.Dir = owner(upTo(root, p.Dir))
+			s.Name, s.Package = fit(lastElement(p.ImportPath)), dotted(s.Dir, p.Dir)
+			s.Path = defaultPath(s.Name)
+			if err := s.place(); err != nil {
+				return nil, err
+			}
+			services = append(services, s)
+		case p.Name == "" && p.Error != nil:
+			// A main package or not? Whoever cannot tell must not leave it out.
+			return nil, fmt.Errorf("listing packages: %s: %s; mend it, or name the services in %s",
+				p.Error.Pos, p.Error.Err, ConfigName)
+		}
+	}
+	if len(services) == 0 {
+		return nil, fmt.Errorf("no main package in %s; write one, or name the services in %s: services: [{name: orders, dir: src/orders}]",
+			root, ConfigName)
+	}
+	return services, distinct(root, services)
+}
+
+// modulesOf returns the folders of the modules that root's go.work uses, less
+// those outside of root, or root's own module.
+func modulesOf(root string) (workfile string, modules []string, err error) {
+	if file := filepath.Join(root, "go.work"); isFile(file) {
+		work, err := openWorkspace(file)
+		if err != nil {
+			return "", nil, err
+		}
+		for _, use := range work.uses {
+			if within(root, use) {
+				modules = append(modules, use)
+			}
+		}
+		if len(modules) == 0 {
+			return "", nil, fmt.Errorf("%s uses no module; type: go work use -r .", file)
+		}
+		return file, modules, nil
+	}
+	if isFile(filepath.Join(root, "go.mod")) {
+		return "", []string{root}, nil
+	}
+	if module := owner(ancestors(root)); module != "" {
+		return "", nil, moduleless(root, root)
+	}
+	return "", nil, nothing(root, fmt.Sprintf("%s names no services, and no go.work or go.mod lies beside it in %s", ConfigName, root))
+}
+
+// A listed package is what go list -json says of one.
+type listed struct {
+	Dir, ImportPath, Name string
+	GoFiles               []string
+	Error                 *struct{ Pos, Err string }
+}
+
+// list asks Go for the packages of modules. With -find, Go resolves no imports
+// and hardly ever needs other modules (it does for a go.mod from before Go
+// 1.17, which does not name them all). So the network is tried second.
+func list(ctx context.Context, root, workfile string, modules []string) ([]listed, error) {
+	args := []string{"list", "-e", "-find", "-json=Dir,ImportPath,Name,GoFiles,Error"}
+	for _, module := range modules {
+		args = append(args, "./"+path.Join(slashed(root, module), "..."))
+	}
+	env := environment(root, workfile)
+	out, err := run(ctx, root, append(env, "GOPROXY=off"), args)
+	if err != nil && ctx.Err() == nil {
+		out, err = run(ctx, root, env, args)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing packages: %w", err)
+	}
+	var all []listed
+	for stream := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		if err := stream.Decode(&p); errors.Is(err, io.EOF) {
+			return all, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("listing packages: %w", err)
+		}
+		all = append(all, p)
+	}
+}
+
+// environment is the user's own, for access to modules and toolchains, with
+// fixed values for what decides which files are part of a package.
+func environment(root, workfile string) []string {
+	if workfile == "" {
+		workfile = "off"
+	}
+	// A space sets GOFLAGS to no flags; an empty value would leave it to the
+	// file of go env -w.
+	return append(os.Environ(), "PWD="+root, "GO111MODULE=on", "GOFLAGS= ", "GOWORK="+workfile,
+		"GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
+}
+
+// run returns the standard output of Go.
+func run(ctx context.Context, dir string, env, args []string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir, cmd.Env = dir, env
+	out, err := cmd.Output()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && ctx.Err() == nil {
+		if said := bytes.TrimSpace(exit.Stderr); len(said) > 0 {
+			return nil, errors.New(string(said))
+		}
+	}
+	if errors.Is(err, exec.ErrNotFound) {
+		return nil, errors.New("there is no go command on the PATH; install Go from https://go.dev/dl")
+	}
+	return out, err
+}
+
+// major is what Go calls a version element of an import path:
+// https://pkg.go.dev/cmd/go#hdr-Compile_packages_and_dependencies
+var major = regexp.MustCompile(`^v([2-9]|[1-9][0-9]+)$`)
+
+// lastElement is how Go names the executable of a package.
+func lastElement(importPath string) string {
+	dir, last := path.Split(importPath)
+	if dir != "" && major.MatchString(last) {
+		return path.Base(dir)
+	}
+	return last
+}
+
+// distinct makes sure that every name stands for one package.
+func distinct(root string, services []*Service) error {
+	folders := map[string][]string{}
+	for _, s := range services {
+		folders[s.Name] = append(folders[s.Name], slashed(root, filepath.Join(s.Dir, filepath.FromSlash(s.Package))))
+	}
+	var twice, paste strings.Builder
+	for _, s := range services {
+		name, same := s.Name, folders[s.Name]
+		if len(same) > 1 {
+			folder := slashed(root, filepath.Join(s.Dir, filepath.FromSlash(s.Package)))
+			if folder == same[0] {
+				fmt.Fprintf(&twice, "%d main packages have the name %s: %s\n", len(same), s.Name, strings.Join(same, ", "))
+			}
+			if folder != "." {
+				name = fit(folder)
+			}
+		}
+		fmt.Fprintf(&paste, "\n  - {name: %s, dir: %s, package: %s}", name, slashed(root, s.Dir), s.Package)
+	}
+	if twice.Len() == 0 {
+		return nil
+	}
+	return fmt.Errorf("%sname the services in %s:\nservices:%s", &twice, ConfigName, &paste)
+}
