@@ -63,11 +63,6 @@ type Service struct {
 	Root string
 	// Dir is the absolute path of the folder that Go is run in.
 	Dir string
-	// Module is the absolute path of the folder whose go.mod owns the package.
-	Module string
-	// Workfile is the absolute path of the go.work that covers the module,
-	// empty where Go is to look at no go.work.
-	Workfile string
 	// Package is the main package relative to Dir, "." or "./cmd/orders".
 	Package string
 	// Module is the absolute path of the folder with the go.mod that owns

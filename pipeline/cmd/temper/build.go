@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -121,13 +122,22 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 // override puts what the command line says over what the configuration does.
 func (f *buildFlags) override(repo *service.Repository) error {
 	if f.base != "" {
-		base, err := service.ParseBase(f.base)
+		base, err := parseBase(repo, f.base)
 		if err != nil {
 			return usagef("--base: %v", err)
 		}
 		repo.Base = base
 	}
 	return overridePlatforms(repo, f.platforms)
+}
+
+// parseBase reads a base from the command line, where a layout may be any
+// folder of this machine.
+func parseBase(repo *service.Repository, text string) (string, error) {
+	if _, err := os.Stat(filepath.Join(text, "oci-layout")); err == nil {
+		return filepath.Abs(text)
+	}
+	return service.ParseBase(repo.Dir, text)
 }
 
 // overridePlatforms puts the platforms of --platform, if there are any, over
