@@ -1,0 +1,260 @@
+package image
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"temper/pipeline/service"
+)
+
+const (
+	// DistrolessBase is the name of Google's distroless base in temper.yaml.
+	DistrolessBase = "distroless"
+
+	// DistrolessReference is what it stands for: gcr.io/distroless/static on
+	// Debian 13 with a user of its own, the index as it was in autumn 2026.
+	// Here it is only pinned; who signed it is a matter for package release.
+	// https://github.com/GoogleContainerTools/distroless
+	DistrolessReference = "gcr.io/distroless/static-debian13:nonroot" +
+		"@sha256:f7f8f729987ad0fdf6b05eeeae94b26e6a0f613bdf46feea7fc40f7bd72953e6"
+)
+
+// A Base is the image that a service's own layers are put upon.
+type Base struct {
+	// Name is what temper.yaml says. For an OCI layout that is a path of this
+	// machine, which goes into no image.
+	Name string
+	// Reference is the base's name without its digest, fit for the annotation
+	// org.opencontainers.image.base.name; empty for a layout that names none.
+	Reference string
+	// Digest is that of the base's index, or of the image where there is none.
+	Digest v1.Hash
+
+	// One of the two is nil.
+	image v1.Image
+	index v1.ImageIndex
+	// remote tells that reading a layer takes the network.
+	remote bool
+
+	mu    sync.Mutex
+	trees map[v1.Hash]tree // by digest of a platform's image
+}
+
+// newBase returns the base that an image or an index makes.
+func newBase(name, reference string, artifact mutate.Appendable) (*Base, error) {
+	b := &Base{Name: name, Reference: reference, trees: make(map[v1.Hash]tree)}
+	switch a := artifact.(type) {
+	case v1.ImageIndex:
+		b.index = a
+	case v1.Image:
+		b.image = a
+	default:
+		return nil, fmt.Errorf("base %s is neither an image nor an index", name)
+	}
+	var err error
+	b.Digest, err = artifact.Digest()
+	return b, err
+}
+
+// OpenBase returns the base of that name: "builtin", "distroless", a reference
+// to a registry with a digest, or the absolute path of an OCI layout that
+// holds one image or index. Only a registry needs the network and the options.
+func OpenBase(ctx context.Context, ref string, opts ...remote.Option) (*Base, error) {
+	switch {
+	case ref == service.BuiltinBase:
+		return Builtin()
+	case ref == DistrolessBase:
+		return pullBase(ctx, DistrolessBase, DistrolessReference, opts)
+	case filepath.IsAbs(ref):
+		return layoutBase(ref)
+	}
+	return pullBase(ctx, ref, ref, opts)
+}
+
+// pullBase reads the manifest; layers are pulled when they are read.
+func pullBase(ctx context.Context, base, ref string, opts []remote.Option) (*Base, error) {
+	tagged, _, pinned := strings.Cut(ref, "@")
+	if !pinned {
+		if _, err := name.ParseReference(ref); err != nil {
+			return nil, fmt.Errorf("base %q is not builtin, distroless, an image by digest or the absolute path of an OCI layout", ref)
+		}
+		return nil, fmt.Errorf("base %s has no digest, so it can change at any time; write %s@sha256:... (`crane digest %s` says which)", ref, ref, ref)
+	}
+	digest, err := name.NewDigest(ref)
+	if err != nil {
+		return nil, fmt.Errorf("base %s: %w", ref, err)
+	}
+	desc, err := remote.Get(digest, append([]remote.Option{remote.WithContext(ctx)}, opts...)...)
+	if err != nil {
+		return nil, fmt.Errorf("reading base %s: %w", ref, err)
+	}
+	var artifact mutate.Appendable
+	switch {
+	case desc.MediaType.IsIndex():
+		artifact, err = desc.ImageIndex()
+	case desc.MediaType.IsImage():
+		artifact, err = desc.Image()
+	default:
+		err = fmt.Errorf("its media type is %s, which is neither an image nor an index", desc.MediaType)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading base %s: %w", ref, err)
+	}
+	b, err := newBase(base, canonical(tagged, digest.Context()), artifact)
+	if err != nil {
+		return nil, fmt.Errorf("reading base %s: %w", ref, err)
+	}
+	b.remote = true
+	return b, nil
+}
+
+// canonical returns the whole name of a repository, with the tag if one is
+// written.
+func canonical(tagged string, repository name.Repository) string {
+	if tag, err := name.NewTag(tagged); err == nil && strings.HasSuffix(tagged, ":"+tag.TagStr()) {
+		return tag.Name()
+	}
+	return repository.Name()
+}
+
+// layoutBase reads the one image or index of an OCI layout.
+func layoutBase(dir string) (*Base, error) {
+	entries, err := baseEntries(dir)
+	if err != nil {
+		return nil, fmt.Errorf("reading base %s: %w", dir, err)
+	}
+	if len(entries) != 1 {
+		list := make([]string, len(entries))
+		for i, e := range entries {
+			list[i] = strings.TrimSpace(e.Annotations[refName] + " " + e.Digest.String())
+		}
+		return nil, fmt.Errorf("base %s holds %d images, want 1: %s", dir, len(entries), strings.Join(list, ", "))
+	}
+	artifact, err := blobs(dir).artifact(entries[0])
+	if err != nil {
+		return nil, fmt.Errorf("reading base %s: %w", dir, err)
+	}
+	return newBase(dir, entries[0].Annotations[refName], artifact)
+}
+
+// Image returns the base's image for a platform, or an error that lists the
+// platforms it has.
+func (b *Base) Image(platform v1.Platform) (v1.Image, error) {
+	if b.image != nil {
+		return b.checked(b.image, platform)
+	}
+	m, err := b.index.IndexManifest()
+	if err != nil {
+		return nil, fmt.Errorf("reading base %s: %w", b.Name, err)
+	}
+	var has []string
+	for _, d := range m.Manifests {
+		if d.Platform == nil || !d.MediaType.IsImage() || d.Platform.OS == "unknown" { // buildkit's attestations
+			continue
+		}
+		if samePlatform(*d.Platform, platform) {
+			img, err := b.index.Image(d.Digest)
+			if err != nil {
+				return nil, fmt.Errorf("reading base %s for %s: %w", b.Name, platform, err)
+			}
+			return b.checked(img, platform)
+		}
+		has = append(has, d.Platform.String())
+	}
+	return nil, fmt.Errorf("base %s has no image for %s; it has: %s", b.Name, platform, strings.Join(has, ", "))
+}
+
+// checked returns the image if it is what it says for the platform.
+func (b *Base) checked(img v1.Image, platform v1.Platform) (v1.Image, error) {
+	config, err := img.ConfigFile()
+	if err != nil {
+		return nil, fmt.Errorf("reading configuration of base %s: %w", b.Name, err)
+	}
+	got := v1.Platform{OS: config.OS, Architecture: config.Architecture, Variant: config.Variant}
+	if got.OS != platform.OS || got.Architecture != platform.Architecture ||
+		b.index == nil && !samePlatform(got, platform) { // many an index knows a variant that its image does not
+		return nil, fmt.Errorf("base %s has no image for %s; it has: %s", b.Name, platform, got)
+	}
+	return img, nil
+}
+
+// defaultVariants are what an architecture means without a variant.
+// https://github.com/containerd/platforms/blob/v1.0.0/database.go
+var defaultVariants = map[string]string{"arm": "v7", "arm64": "v8", "amd64": "v1"}
+
+// plain returns the platform without what it does not need.
+func plain(p v1.Platform) v1.Platform {
+	if p.Variant == defaultVariants[p.Architecture] && p.Architecture != "arm" {
+		p.Variant = ""
+	}
+	return v1.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant}
+}
+
+func samePlatform(a, b v1.Platform) bool {
+	variant := func(p v1.Platform) string {
+		if p.Variant == "" {
+			return defaultVariants[p.Architecture]
+		}
+		return p.Variant
+	}
+	return a.OS == b.OS && a.Architecture == b.Architecture && variant(a) == variant(b)
+}
+
+// below returns the layers of one of the base's images, fit for a manifest
+// of ours, and what they put where.
+func (b *Base) below(img v1.Image, c cache) ([]mutate.Addendum, tree, error) {
+	layers, err := img.Layers()
+	if err != nil {
+		return nil, nil, err
+	}
+	adds := make([]mutate.Addendum, len(layers))
+	for i, l := range layers {
+		if adds[i].MediaType, err = ociLayerType(l); err != nil {
+			return nil, nil, fmt.Errorf("layer %d: %w", i+1, err)
+		}
+		if b.remote {
+			if layers[i], err = c.through(l); err != nil {
+				return nil, nil, err
+			}
+		}
+		adds[i].Layer = layers[i]
+	}
+	digest, err := img.Digest()
+	if err != nil {
+		return nil, nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.trees[digest] == nil {
+		if b.trees[digest], err = readTree("the base "+b.Name, layers); err != nil {
+			return nil, nil, err
+		}
+	}
+	return adds, b.trees[digest], nil
+}
+
+// ociLayerType returns the OCI media type for a layer's bytes.
+func ociLayerType(l v1.Layer) (types.MediaType, error) {
+	t, err := l.MediaType()
+	if err != nil {
+		return "", err
+	}
+	switch t {
+	case types.OCILayer, types.OCILayerZStd, types.OCIUncompressedLayer:
+		return t, nil
+	case types.DockerLayer:
+		return types.OCILayer, nil
+	case types.DockerUncompressedLayer:
+		return types.OCIUncompressedLayer, nil
+	}
+	return "", fmt.Errorf("its media type %s is not that of a layer that may be passed on", t)
+}

@@ -1,0 +1,86 @@
+package image
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/klauspost/compress/gzip"
+)
+
+// A layer is a gzipped tar of Temper's own; it implements v1.Layer.
+type layer struct {
+	diffID, digest v1.Hash
+	size           int64
+	compressed     func() (io.ReadCloser, error)
+}
+
+func (l *layer) Digest() (v1.Hash, error)            { return l.digest, nil }
+func (l *layer) DiffID() (v1.Hash, error)            { return l.diffID, nil }
+func (l *layer) Size() (int64, error)                { return l.size, nil }
+func (l *layer) MediaType() (types.MediaType, error) { return types.OCILayer, nil }
+func (l *layer) Compressed() (io.ReadCloser, error)  { return l.compressed() }
+func (l *layer) Uncompressed() (io.ReadCloser, error) {
+	r, err := l.compressed()
+	if err != nil {
+		return nil, err
+	}
+	z, err := gzip.NewReader(r)
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return &unzipper{z, r}, nil
+}
+
+// An unzipper closes what it reads from, too.
+type unzipper struct {
+	*gzip.Reader
+	from io.Closer
+}
+
+func (u *unzipper) Close() error { return errors.Join(u.Reader.Close(), u.from.Close()) }
+
+// newLayer compresses the entries, or takes what an earlier run has compressed
+// from the cache. Without a cache the layer lies in memory, compressed.
+func newLayer(ctx context.Context, entries []entry, c cache) (*layer, error) {
+	if c == "" {
+		var buf bytes.Buffer
+		l := &layer{}
+		sum := sha256.New()
+		diffID, err := compressTar(ctx, io.MultiWriter(&buf, sum), entries)
+		if err != nil {
+			return nil, err
+		}
+		l.diffID, l.digest, l.size = diffID, hashed(sum), int64(buf.Len())
+		l.compressed = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(buf.Bytes())), nil }
+		return l, nil
+	}
+	sum := sha256.New()
+	if err := writeTar(ctx, sum, entries); err != nil {
+		return nil, err
+	}
+	if l := c.find(hashed(sum)); l != nil {
+		return l, nil
+	}
+	return c.add(ctx, entries)
+}
+
+// compressTar writes the entries as a gzipped tar and returns the digest of
+// the tar.
+func compressTar(ctx context.Context, w io.Writer, entries []entry) (v1.Hash, error) {
+	sum := sha256.New()
+	err := compress(w, func(z io.Writer) error {
+		return writeTar(ctx, io.MultiWriter(z, sum), entries)
+	})
+	return hashed(sum), err
+}
+
+func hashed(h hash.Hash) v1.Hash {
+	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(h.Sum(nil))}
+}

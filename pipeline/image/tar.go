@@ -1,0 +1,104 @@
+package image
+
+import (
+	"archive/tar"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// The modes of what Temper puts into an image, whatever they are on disk.
+const (
+	fileMode = 0o444
+	execMode = 0o555
+	dirMode  = 0o755
+	linkMode = 0o777
+)
+
+// An entry is one thing in a layer.
+type entry struct {
+	// path is absolute and clean, and slashed on every system.
+	path string
+	// kind is a type flag of package tar: TypeReg, TypeDir, TypeSymlink or
+	// TypeLink.
+	kind     byte
+	mode     int64
+	uid, gid int
+	// link is where a TypeSymlink leads, or the path of a TypeLink's file.
+	link string
+	// size and open are a TypeReg's content.
+	size int64
+	open func() (io.ReadCloser, error)
+	// from says in people's words where the entry comes from.
+	from string
+}
+
+// file returns an entry for bytes that Temper has at hand.
+func file(path, content string) entry {
+	return entry{
+		path: path, kind: tar.TypeReg, mode: fileMode, size: int64(len(content)),
+		open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(content)), nil },
+	}
+}
+
+// header leaves no room for what varies: times are the epoch, owners are
+// numbers, there are no extended attributes. The format is USTAR unless a name
+// needs PAX; package tar decides so by itself.
+func (e entry) header() *tar.Header {
+	h := &tar.Header{
+		Typeflag: e.kind,
+		Name:     strings.TrimPrefix(e.path, "/"),
+		Mode:     e.mode,
+		Uid:      e.uid,
+		Gid:      e.gid,
+		Size:     e.size,
+		ModTime:  time.Unix(0, 0),
+	}
+	switch e.kind {
+	case tar.TypeDir:
+		h.Name += "/"
+	case tar.TypeSymlink:
+		h.Linkname = e.link
+	case tar.TypeLink:
+		h.Linkname = strings.TrimPrefix(e.link, "/")
+	}
+	return h
+}
+
+// writeTar writes the entries, which are sorted and complete.
+func writeTar(ctx context.Context, w io.Writer, entries []entry) error {
+	tw := tar.NewWriter(w)
+	for _, e := range entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := writeEntry(tw, e); err != nil {
+			return fmt.Errorf("writing %s: %w", e.path, err)
+		}
+	}
+	return tw.Close()
+}
+
+func writeEntry(tw *tar.Writer, e entry) error {
+	if err := tw.WriteHeader(e.header()); err != nil {
+		return err
+	}
+	if e.kind != tar.TypeReg {
+		return nil
+	}
+	r, err := e.open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	n, err := io.Copy(tw, r)
+	if err != nil {
+		return err
+	}
+	if n != e.size {
+		return fmt.Errorf("%s is %d bytes and was %d: it changed while it was read", e.from, n, e.size)
+	}
+	return nil
+}

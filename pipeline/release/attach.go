@@ -1,0 +1,98 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+)
+
+// maxAttempts is how often what belongs to a manifest is written before giving
+// up: others may be writing the same tags.
+const maxAttempts = 12
+
+// An attachment is a signature and statements on their way to one manifest.
+type attachment struct {
+	*publication
+	manifest
+	statements []statement
+
+	// bundles, envelopes and simple are what was signed already, by the bytes
+	// of the statement. Signing again would make other bytes, so that writing
+	// again would add to what is there.
+	bundles   map[string]*referrer
+	envelopes map[string]mutate.Addendum
+	simple    *mutate.Addendum
+
+	// theirs is what was seen in tags that others write too.
+	theirs struct{ referrers, signatures, envelopes []v1.Descriptor }
+}
+
+// attach writes what is not there, and looks again, until all is there: its
+// own entries, and those of others that it saw. Everything for one manifest is
+// written one after the other.
+func (a *attachment) attach(ctx context.Context) error {
+	for attempt := range maxAttempts {
+		if err := pause(ctx, attempt); err != nil {
+			return err
+		}
+		wrote := 0
+		if a.format.has(Bundle) {
+			n, err := a.attachBundles(ctx)
+			if err != nil {
+				return fmt.Errorf("attaching bundles to %s: %w", a.manifest, err)
+			}
+			wrote += n
+		}
+		if a.format.has(Legacy) {
+			n, err := a.attachLegacy(ctx)
+			if err != nil {
+				return fmt.Errorf("attaching legacy signatures to %s: %w", a.manifest, err)
+			}
+			wrote += n
+		}
+		if wrote == 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("what was attached to %s is not there after %d attempts: others write the same tags, or more than %d things refer to it", a.manifest, maxAttempts, maxCandidates)
+}
+
+// pause waits before an attempt that follows a look which found something
+// missing: longer every time, and never as long as another releaser does.
+func pause(ctx context.Context, attempt int) error {
+	if attempt < 2 { // before writing, and before looking at what was written
+		return ctx.Err()
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(rand.N(min(2*time.Second, 5*time.Millisecond<<attempt))):
+		return nil
+	}
+}
+
+// lost returns what was seen and is not there now, and remembers what is.
+func lost(seen *[]v1.Descriptor, now []v1.Descriptor) (gone []v1.Descriptor) {
+	for _, d := range *seen {
+		if !slices.ContainsFunc(now, func(n v1.Descriptor) bool { return same(n, d) }) {
+			gone = append(gone, d)
+		}
+	}
+	for _, n := range now {
+		if !slices.ContainsFunc(*seen, func(d v1.Descriptor) bool { return same(n, d) }) {
+			*seen = append(*seen, n)
+		}
+	}
+	return gone
+}
+
+// same tells whether two entries are one. Two legacy signatures of one
+// manifest have the same payload, and differ in an annotation.
+func same(a, b v1.Descriptor) bool {
+	return a.Digest == b.Digest && a.Annotations[signatureAnnotation] == b.Annotations[signatureAnnotation]
+}

@@ -1,0 +1,119 @@
+package release
+
+import (
+	"context"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+const (
+	// signatureAnnotation is on every layer of the legacy form; on an
+	// attestation it is empty, and cosign wants it all the same.
+	signatureAnnotation = "dev.cosignproject.cosign/signature"
+	// legacyPredicateAnnotation is on an attestation.
+	legacyPredicateAnnotation = "predicateType"
+)
+
+// attachLegacy writes what is not there under the legacy tags and tells how
+// many layers that was.
+func (a *attachment) attachLegacy(ctx context.Context) (wrote int, err error) {
+	have, signatures, envelopes, err := a.read.legacy(ctx, a.Digest, a.signer.verifier)
+	if err != nil {
+		return 0, err
+	}
+	var add []mutate.Addendum
+	if !have.signed {
+		layer, err := a.signature(ctx)
+		if err != nil {
+			return 0, err
+		}
+		add = append(add, *layer)
+	}
+	n, err := a.append(ctx, signatures, add, &a.theirs.signatures)
+	if err != nil {
+		return 0, err
+	}
+	wrote, add = n, nil
+	for _, s := range a.statements {
+		if have.holds(s.raw) {
+			continue
+		}
+		layer, err := a.envelope(ctx, s)
+		if err != nil {
+			return wrote, err
+		}
+		add = append(add, layer)
+	}
+	n, err = a.append(ctx, envelopes, add, &a.theirs.envelopes)
+	return wrote + n, err
+}
+
+// signature signs the manifest once.
+func (a *attachment) signature(ctx context.Context) (*mutate.Addendum, error) {
+	if a.simple != nil {
+		return a.simple, nil
+	}
+	claim, sig, err := a.signer.simple(ctx, a.repo.Digest(a.Digest.String()))
+	if err != nil {
+		return nil, err
+	}
+	a.simple = &mutate.Addendum{
+		Layer:       static.NewLayer(claim, signatureMediaType),
+		Annotations: map[string]string{signatureAnnotation: sig},
+	}
+	return a.simple, nil
+}
+
+// envelope signs a statement once.
+func (a *attachment) envelope(ctx context.Context, s statement) (mutate.Addendum, error) {
+	if layer, ok := a.envelopes[string(s.raw)]; ok {
+		return layer, nil
+	}
+	signed, err := a.signer.envelopeOf(ctx, s.raw)
+	if err != nil {
+		return mutate.Addendum{}, err
+	}
+	layer := mutate.Addendum{
+		Layer:       static.NewLayer(signed, envelopeMediaType),
+		Annotations: map[string]string{signatureAnnotation: "", legacyPredicateAnnotation: s.PredicateType},
+	}
+	a.envelopes[string(s.raw)] = layer
+	return layer, nil
+}
+
+// append writes layers to those behind a tag, and with them the layers of
+// others that were there and are not now. It returns how many it wrote.
+func (a *attachment) append(ctx context.Context, to attached, add []mutate.Addendum, theirs *[]v1.Descriptor) (int, error) {
+	for _, gone := range lost(theirs, to.layers) {
+		raw, err := a.read.blob(ctx, gone, maxEnvelope)
+		if useless(err) {
+			continue // it was taken away, not overwritten
+		}
+		if err != nil {
+			return 0, err
+		}
+		add = append(add, mutate.Addendum{Layer: static.NewLayer(raw, gone.MediaType), Annotations: gone.Annotations})
+	}
+	if len(add) == 0 {
+		return 0, nil
+	}
+	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	if to.digest != (v1.Hash{}) {
+		desc, err := a.pull.Get(ctx, a.repo.Digest(to.digest.String()))
+		if err != nil {
+			return 0, err
+		}
+		if base, err = desc.Image(); err != nil {
+			return 0, err
+		}
+	}
+	image, err := mutate.Append(base, add...)
+	if err != nil {
+		return 0, err
+	}
+	return len(add), plain(a.push.Push(ctx, a.repo.Tag(to.tag), image))
+}

@@ -1,0 +1,132 @@
+package release
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/sigstore/sigstore-go/pkg/bundle"
+	"github.com/sigstore/sigstore-go/pkg/verify"
+
+	"temper/pipeline/evidence"
+)
+
+// bundlePrefix is that of the media type of any Sigstore bundle.
+const bundlePrefix = "application/vnd.dev.sigstore.bundle"
+
+// bundles reads what the bundles that refer to a manifest claim. It also
+// returns what refers to it, and whether the registry keeps that list itself.
+func (r *reader) bundles(ctx context.Context, about v1.Hash, by *Verifier) (c *claims, refs []v1.Descriptor, kept bool, err error) {
+	c = &claims{form: Bundle}
+	refs, kept, err = r.referrers(ctx, about)
+	if useless(err) {
+		c.reject(err, false)
+		return c, nil, kept, nil
+	}
+	if err != nil {
+		return nil, nil, false, fmt.Errorf("listing what refers to %s: %w", about, err)
+	}
+	first := likely(refs)
+	if len(first) > maxCandidates {
+		c.reject(fmt.Errorf("%d referrers, of which only %d were looked at", len(first), maxCandidates), false)
+		first = first[:maxCandidates]
+	}
+	layers, err := r.bundleLayers(ctx, first)
+	if err != nil {
+		return nil, nil, false, fmt.Errorf("reading what refers to %s: %w", about, err)
+	}
+	blobs, err := r.blobs(ctx, layers)
+	if err != nil {
+		return nil, nil, false, fmt.Errorf("reading bundles of %s: %w", about, err)
+	}
+	for _, b := range blobs {
+		if b.none != nil {
+			c.reject(b.none, false)
+			continue
+		}
+		if isSignature, err := c.addBundle(b.raw, about, by); err != nil {
+			c.reject(fmt.Errorf("bundle %s: %w", short(b.Digest), err), isSignature)
+		}
+	}
+	return c, refs, kept, nil
+}
+
+// likely puts first what calls itself a bundle. It does not drop the rest:
+// some registries and older clients write another artifact type.
+func likely(refs []v1.Descriptor) []v1.Descriptor {
+	refs = slices.Clone(refs)
+	rank := func(d v1.Descriptor) int {
+		if strings.HasPrefix(d.ArtifactType, bundlePrefix) || d.Annotations[contentAnnotation] != "" {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(refs, func(a, b v1.Descriptor) int { return rank(a) - rank(b) })
+	return refs
+}
+
+// bundleLayers returns the layers that hold bundles, in the order of the
+// referrers. A referrer that holds none is somebody's else, and no error.
+func (r *reader) bundleLayers(ctx context.Context, refs []v1.Descriptor) ([]v1.Descriptor, error) {
+	found := make([][]v1.Descriptor, len(refs))
+	err := each(ctx, r.jobs, len(refs), func(ctx context.Context, i int) error {
+		raw, err := r.manifest(ctx, refs[i].Digest)
+		if useless(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var m v1.Manifest
+		if json.Unmarshal(raw, &m) == nil && len(m.Layers) == 1 && strings.HasPrefix(string(m.Layers[0].MediaType), bundlePrefix) {
+			found[i] = m.Layers
+		}
+		return nil
+	})
+	return slices.Concat(found...), err
+}
+
+// addBundle verifies a bundle and adds what it says. It also tells whether the
+// bundle, trusted or not, says that it is a signature.
+func (c *claims) addBundle(raw []byte, about v1.Hash, by *Verifier) (isSignature bool, err error) {
+	var b bundle.Bundle
+	if err := b.UnmarshalJSON(raw); err != nil {
+		return false, fmt.Errorf("it is malformed: %w", err)
+	}
+	envelope := b.GetDsseEnvelope()
+	if envelope == nil {
+		return false, errors.New("it signs a message and not a statement")
+	}
+	isSignature = saysSignature(envelope.GetPayload())
+	if envelope.GetPayloadType() != string(evidence.MediaType) {
+		return isSignature, fmt.Errorf("it signs a %s", envelope.GetPayloadType())
+	}
+	if err := by.verifyBundle(&b, about); err != nil {
+		return isSignature, err
+	}
+	return isSignature, c.add(envelope.GetPayload(), about)
+}
+
+func (v *Verifier) verifyBundle(b *bundle.Bundle, about v1.Hash) error {
+	digest, err := hex.DecodeString(about.Hex)
+	if err != nil {
+		return err
+	}
+	_, err = v.bundle.Verify(b, verify.NewPolicy(verify.WithArtifactDigest(about.Algorithm, digest), v.policy))
+	return err
+}
+
+func saysSignature(payload []byte) bool {
+	var s struct {
+		PredicateType string `json:"predicateType"`
+	}
+	return json.Unmarshal(payload, &s) == nil && s.PredicateType == signPredicate
+}
+
+// short returns enough of a digest to tell it from others in a sentence.
+func short(h v1.Hash) string { return h.Algorithm + ":" + h.Hex[:min(12, len(h.Hex))] }

@@ -1,0 +1,181 @@
+package release
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"temper/pipeline/evidence"
+)
+
+// Claims are what is said of one manifest in one form.
+type claims struct {
+	form Format
+	// signed means that a trusted signature of this very manifest is there.
+	signed bool
+	// statements are the trusted ones about this very manifest.
+	statements []statement
+	// rejected are the others, and rejectedSignatures those of them that say
+	// they are signatures.
+	rejected, rejectedSignatures []error
+}
+
+// A statement that was verified, and the bytes that were signed.
+type statement struct {
+	*evidence.Statement
+	raw []byte
+}
+
+// add takes what a trusted signer signed. A statement about something else is
+// no claim about this manifest, however it came to be attached to it.
+func (c *claims) add(raw []byte, about v1.Hash) error {
+	s, err := evidence.Parse(raw)
+	if err != nil {
+		return err
+	}
+	if !s.About(about) {
+		return fmt.Errorf("it is about %s", subjects(s))
+	}
+	if s.PredicateType == signPredicate {
+		c.signed = true
+		return nil
+	}
+	if !c.holds(raw) {
+		c.statements = append(c.statements, statement{s, raw})
+	}
+	return nil
+}
+
+// holds tells whether the statement, byte for byte, is among the claims.
+func (c *claims) holds(raw []byte) bool {
+	return slices.ContainsFunc(c.statements, func(s statement) bool { return bytes.Equal(s.raw, raw) })
+}
+
+// reject notes why a candidate does not count. What it says of itself is not
+// believed; it only chooses between "unsigned" and "untrusted".
+func (c *claims) reject(err error, isSignature bool) {
+	if isSignature {
+		c.rejectedSignatures = append(c.rejectedSignatures, err)
+		return
+	}
+	c.rejected = append(c.rejected, err)
+}
+
+// join returns the claims of several forms as if they were one.
+func join(forms ...*claims) *claims {
+	all := &claims{}
+	for _, c := range forms {
+		all.signed = all.signed || c.signed
+		all.rejected = append(all.rejected, c.rejected...)
+		all.rejectedSignatures = append(all.rejectedSignatures, c.rejectedSignatures...)
+		for _, s := range c.statements {
+			if !all.holds(s.raw) {
+				all.statements = append(all.statements, s)
+			}
+		}
+	}
+	return all
+}
+
+// judge says whether the claims suffice for the manifest, and if not, why.
+func (c *claims) judge(m manifest, needs []string, by *Verifier) error {
+	in := ""
+	if c.form != "" {
+		in = " in " + string(c.form) + " form"
+	}
+	switch {
+	case c.signed:
+	case len(c.rejectedSignatures) > 0:
+		return refuse(Untrusted, "", "no signature of %s%s is by %s: %s", m, in, by, list(c.rejectedSignatures))
+	case len(c.statements) > 0:
+		return refuse(Unsigned, "", "%s has statements%s by %s, and no signature", m, in, by)
+	case len(c.rejected) > 0:
+		return refuse(Unsigned, "", "%s has no signature%s; beside it: %s", m, in, list(c.rejected))
+	default:
+		return refuse(Unsigned, "", "%s has no signature%s", m, in)
+	}
+	for _, need := range needs {
+		if err := c.provide(need); err != nil {
+			beside := ""
+			if len(c.rejected) > 0 {
+				beside = "; beside it: " + list(c.rejected)
+			}
+			return refuse(Incomplete, "", "%s has %v%s by %s%s", m, err, in, by, beside)
+		}
+	}
+	return nil
+}
+
+// provide says whether a statement with the predicate type is there that can
+// stand for what it is needed for.
+func (c *claims) provide(predicateType string) error {
+	err := fmt.Errorf("no %s (%s)", called(predicateType), predicateType)
+	for _, s := range c.statements {
+		if s.PredicateType == predicateType {
+			if err = stands(s.Statement); err == nil {
+				return nil
+			}
+		}
+	}
+	return err
+}
+
+// stands says whether a statement can stand for what it is needed for: a check
+// report that says "failed" may well be signed, and is no leave to ship.
+// https://github.com/in-toto/attestation/blob/main/spec/predicates/test-result.md
+func stands(s *evidence.Statement) error {
+	if s.PredicateType != evidence.TestResult {
+		return nil
+	}
+	var report struct {
+		Result string `json:"result"`
+	}
+	if err := json.Unmarshal(s.Predicate, &report); err != nil {
+		return fmt.Errorf("a check report that cannot be read: %w", err)
+	}
+	if report.Result != "PASSED" && report.Result != "WARNED" {
+		return fmt.Errorf("a check report whose result is %q", report.Result)
+	}
+	return nil
+}
+
+func called(predicateType string) string {
+	switch predicateType {
+	case evidence.SPDX:
+		return "SBOM"
+	case evidence.Provenance:
+		return "provenance"
+	case evidence.TestResult:
+		return "check report"
+	}
+	return "statement"
+}
+
+func subjects(s *evidence.Statement) string {
+	var all []string
+	for _, sub := range s.Subject {
+		all = append(all, fmt.Sprintf("%s sha256:%s", sub.Name, sub.Digest["sha256"]))
+	}
+	return strings.TrimSpace(shorten(all))
+}
+
+// list joins the first of the reasons; there may be hundreds.
+func list(errs []error) string {
+	all := make([]string, len(errs))
+	for i, err := range errs {
+		all[i] = err.Error()
+	}
+	return shorten(slices.Compact(all))
+}
+
+func shorten(all []string) string {
+	const some = 3
+	if len(all) > some {
+		return strings.Join(all[:some], "; ") + fmt.Sprintf("; and %d more", len(all)-some)
+	}
+	return strings.Join(all, "; ")
+}

@@ -1,0 +1,246 @@
+package release
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/sigstore/cosign/v2/pkg/cosign"
+	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	"github.com/sigstore/sigstore-go/pkg/root"
+	"github.com/sigstore/sigstore-go/pkg/sign"
+	"github.com/sigstore/sigstore-go/pkg/verify"
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
+	"github.com/sigstore/sigstore/pkg/signature"
+	"github.com/sigstore/sigstore/pkg/signature/options"
+)
+
+// maxKey bounds what is read as a key.
+const maxKey = 64 << 10
+
+// GenerateKey returns a new key pair as PEM, as `cosign generate-key-pair`
+// does: an ECDSA P-256 key encrypted with the password, and its public half.
+func GenerateKey(password []byte) (private, public []byte, err error) {
+	keys, err := cosign.GenerateKeyPair(func(bool) ([]byte, error) { return password, nil })
+	if err != nil {
+		return nil, nil, fmt.Errorf("generating key: %w", err)
+	}
+	return keys.PrivateBytes, keys.PublicBytes, nil
+}
+
+// A Signer signs with a private key.
+type Signer struct {
+	key      signature.SignerVerifier
+	verifier *Verifier
+	details  signature.AlgorithmDetails
+	public   crypto.PublicKey
+	hint     []byte
+}
+
+// LoadSigner reads an encrypted private key in cosign's format from a file, or
+// from the environment as env://NAME. It asks for the password once, and only
+// when there is a key to decrypt.
+func LoadSigner(ref string, password func() ([]byte, error)) (*Signer, error) {
+	raw, err := readKey(ref)
+	if err != nil {
+		return nil, fmt.Errorf("reading private key: %w", err)
+	}
+	block, _ := pem.Decode(raw)
+	switch {
+	case block == nil:
+		return nil, fmt.Errorf("%s is not a key: it holds no PEM block", ref)
+	case block.Type == cosign.SigstorePrivateKeyPemType || block.Type == cosign.CosignPrivateKeyPemType:
+	case strings.HasSuffix(block.Type, "PUBLIC KEY"):
+		return nil, fmt.Errorf("%s is a public key; to sign takes the private one (cosign.key)", ref)
+	case strings.HasSuffix(block.Type, "PRIVATE KEY"):
+		return nil, fmt.Errorf("%s is a private key that cosign did not encrypt (%s); cosign import-key-pair --key %s makes one that it did", ref, block.Type, ref)
+	default:
+		return nil, fmt.Errorf("%s is not a private key: it holds a %s", ref, block.Type)
+	}
+	pass, err := password()
+	if err != nil {
+		return nil, fmt.Errorf("reading the password of %s: %w", ref, err)
+	}
+	key, err := cosign.LoadPrivateKey(raw, pass, nil)
+	if err != nil {
+		// The library has no error value for it.
+		if strings.Contains(err.Error(), "decryption failed") {
+			return nil, fmt.Errorf("%s does not open with this password (COSIGN_PASSWORD)", ref)
+		}
+		return nil, fmt.Errorf("opening %s: %w", ref, err)
+	}
+	return NewSigner(key)
+}
+
+// NewSigner returns a signer with a key that is held elsewhere: in memory, or
+// by a key management service.
+func NewSigner(key signature.SignerVerifier) (*Signer, error) {
+	public, err := key.PublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("asking for the public key: %w", err)
+	}
+	details, err := signature.GetDefaultAlgorithmDetails(public, options.WithED25519ph())
+	if err != nil {
+		return nil, fmt.Errorf("a key of type %T cannot sign images: %w", public, err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return nil, fmt.Errorf("encoding public key: %w", err)
+	}
+	verifier, err := NewVerifier(key)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(der)
+	hint := []byte(base64.StdEncoding.EncodeToString(sum[:])) // as cosign and sigstore-go do
+	return &Signer{key: key, verifier: verifier, details: details, public: public, hint: hint}, nil
+}
+
+// Verifier returns the signer's public half.
+func (s *Signer) Verifier() *Verifier { return s.verifier }
+
+// A Verifier says whose signatures are believed.
+type Verifier struct {
+	key    signature.Verifier
+	name   string
+	bundle *verify.Verifier
+	policy verify.PolicyOption
+	legacy cosign.CheckOpts
+}
+
+// LoadVerifier reads a public key as PEM from a file, or from the environment
+// as env://NAME.
+func LoadVerifier(ref string) (*Verifier, error) {
+	raw, err := readKey(ref)
+	if err != nil {
+		return nil, fmt.Errorf("reading public key: %w", err)
+	}
+	block, _ := pem.Decode(raw)
+	switch {
+	case block == nil:
+		return nil, fmt.Errorf("%s is not a key: it holds no PEM block", ref)
+	case strings.HasSuffix(block.Type, "PRIVATE KEY"):
+		return nil, fmt.Errorf("%s is a private key; to verify takes the public one (cosign.pub)", ref)
+	case !strings.HasSuffix(block.Type, "PUBLIC KEY"):
+		return nil, fmt.Errorf("%s is not a public key: it holds a %s", ref, block.Type)
+	}
+	public, err := cryptoutils.UnmarshalPEMToPublicKey(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a public key: %w", ref, err)
+	}
+	key, err := signature.LoadDefaultVerifier(public, options.WithED25519ph())
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot verify images: %w", ref, err)
+	}
+	return NewVerifier(key)
+}
+
+// NewVerifier returns the verifier that believes one key. Keys have no
+// validity period, and no transparency log is asked.
+func NewVerifier(key signature.Verifier) (*Verifier, error) {
+	public, err := key.PublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("asking for the public key: %w", err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return nil, fmt.Errorf("encoding public key: %w", err)
+	}
+	always := root.NewExpiringKey(key, time.Time{}, time.Time{})
+	trusted := root.NewTrustedPublicKeyMaterial(func(string) (root.TimeConstrainedVerifier, error) { return always, nil })
+	bundle, err := verify.NewVerifier(trusted, verify.WithNoObserverTimestamps(), verify.WithoutStatementPredicate())
+	if err != nil {
+		return nil, fmt.Errorf("making verifier: %w", err)
+	}
+	sum := sha256.Sum256(der)
+	return &Verifier{
+		key:    key,
+		name:   "key sha256:" + hex.EncodeToString(sum[:]),
+		bundle: bundle,
+		policy: verify.WithKey(),
+		legacy: cosign.CheckOpts{SigVerifier: key, IgnoreTlog: true, Offline: true},
+	}, nil
+}
+
+// String says who is believed: "key sha256:..." and the fingerprint of the
+// public key, the SHA-256 of its DER form.
+func (v *Verifier) String() string { return v.name }
+
+// Key returns the public key's verifier.
+func (v *Verifier) Key() signature.Verifier { return v.key }
+
+func readKey(ref string) ([]byte, error) {
+	if scheme, name, ok := strings.Cut(ref, "://"); ok {
+		if scheme != "env" {
+			return nil, fmt.Errorf("%s: a key is a file or env://NAME; this temper knows no %s://", ref, scheme)
+		}
+		value, ok := os.LookupEnv(name)
+		if !ok {
+			return nil, fmt.Errorf("the environment has no %s", name)
+		}
+		return []byte(value), nil
+	}
+	if ref == "" {
+		return nil, errors.New("no key was named; temper keygen makes cosign.key and cosign.pub")
+	}
+	info, err := os.Stat(ref)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("there is no file %s; temper keygen makes cosign.key and cosign.pub", ref)
+	case err != nil:
+		return nil, err
+	case info.Size() > maxKey:
+		return nil, fmt.Errorf("%s is too large for a key", ref)
+	}
+	return os.ReadFile(ref)
+}
+
+// keypair is a signer as sigstore-go wants it.
+type keypair struct{ *Signer }
+
+var _ sign.Keypair = keypair{}
+
+func (k keypair) GetHashAlgorithm() protocommon.HashAlgorithm { return k.details.GetProtoHashType() }
+func (k keypair) GetSigningAlgorithm() protocommon.PublicKeyDetails {
+	return k.details.GetSignatureAlgorithm()
+}
+func (k keypair) GetHint() []byte                { return k.hint }
+func (k keypair) GetPublicKey() crypto.PublicKey { return k.public }
+
+func (k keypair) GetKeyAlgorithm() string {
+	switch k.public.(type) {
+	case *ecdsa.PublicKey:
+		return "ECDSA"
+	case *rsa.PublicKey:
+		return "RSA"
+	case ed25519.PublicKey:
+		return "ED25519"
+	}
+	return ""
+}
+
+func (k keypair) GetPublicKeyPem() (string, error) {
+	raw, err := cryptoutils.MarshalPublicKeyToPEM(k.public)
+	return string(raw), err
+}
+
+// SignData returns no digest: only a bundle of a message would hold it, and
+// ours are of DSSE envelopes.
+func (k keypair) SignData(ctx context.Context, data []byte) (sig, digest []byte, err error) {
+	sig, err = k.key.SignMessage(bytes.NewReader(data), options.WithContext(ctx))
+	return sig, nil, err
+}

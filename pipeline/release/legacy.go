@@ -1,0 +1,150 @@
+package release
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/sigstore/cosign/v2/pkg/cosign"
+	"github.com/sigstore/cosign/v2/pkg/oci/static"
+	"github.com/sigstore/sigstore/pkg/signature/payload"
+
+	"temper/pipeline/evidence"
+)
+
+// Cosign v2 keeps what belongs to a manifest under its digest as a tag, and
+// one of these.
+const (
+	signatureSuffix   = ".sig"
+	attestationSuffix = ".att"
+)
+
+// attached is what stands behind a legacy tag. The digest is that of the
+// manifest, empty where there is no such tag.
+type attached struct {
+	tag    string
+	digest v1.Hash
+	layers []v1.Descriptor
+}
+
+// legacy reads what the legacy tags of a manifest claim. It also returns what
+// stands behind them.
+func (r *reader) legacy(ctx context.Context, about v1.Hash, by *Verifier) (c *claims, signatures, envelopes attached, err error) {
+	c = &claims{form: Legacy}
+	signatures, err = r.legacyTag(ctx, c, about, signatureSuffix, func(f fetched) error {
+		return c.addSimple(ctx, f, about, by)
+	})
+	if err != nil {
+		return nil, attached{}, attached{}, err
+	}
+	envelopes, err = r.legacyTag(ctx, c, about, attestationSuffix, func(f fetched) error {
+		return c.addEnvelope(ctx, f, about, by)
+	})
+	return c, signatures, envelopes, err
+}
+
+// legacyTag reads one legacy tag of a manifest, and hands every layer to the
+// function, which adds it to the claims or says why it does not count.
+func (r *reader) legacyTag(ctx context.Context, c *claims, about v1.Hash, suffix string, add func(fetched) error) (attached, error) {
+	found, err := r.attached(ctx, referrersTag(about)+suffix)
+	if useless(err) {
+		c.reject(err, false)
+		return found, nil
+	}
+	if err != nil {
+		return found, fmt.Errorf("reading %s: %w", found.tag, err)
+	}
+	last := found.layers
+	if n := len(last) - maxCandidates; n > 0 {
+		c.reject(fmt.Errorf("%d layers in %s, of which only the last %d were looked at", len(last), suffix, maxCandidates), false)
+		last = last[n:]
+	}
+	blobs, err := r.blobs(ctx, last)
+	if err != nil {
+		return found, fmt.Errorf("reading %s: %w", found.tag, err)
+	}
+	for _, b := range blobs {
+		err := b.none
+		if err == nil {
+			err = add(b)
+		}
+		if err != nil {
+			c.reject(fmt.Errorf("%s layer %s: %w", suffix, short(b.Digest), err), suffix == signatureSuffix)
+		}
+	}
+	return found, nil
+}
+
+// attached returns what stands behind a legacy tag.
+func (r *reader) attached(ctx context.Context, tag string) (attached, error) {
+	raw, digest, err := r.tagged(ctx, tag)
+	if missing(err) {
+		return attached{tag: tag}, nil
+	}
+	if err != nil {
+		return attached{tag: tag}, err
+	}
+	var m v1.Manifest
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return attached{tag: tag}, fmt.Errorf("what %s names %w: %v", tag, errAltered, err)
+	}
+	return attached{tag: tag, digest: digest, layers: m.Layers}, nil
+}
+
+// addSimple verifies a simple signing payload: that a trusted signer signed
+// it, and that the manifest which it names is this one.
+func (c *claims) addSimple(ctx context.Context, f fetched, about v1.Hash, by *Verifier) error {
+	sig, err := static.NewSignature(f.raw, f.Annotations[signatureAnnotation])
+	if err != nil {
+		return err
+	}
+	check := by.legacy
+	check.ClaimVerifier = cosign.SimpleClaimVerifier
+	if _, err := cosign.VerifyImageSignature(ctx, sig, about, &check); err != nil {
+		return err
+	}
+	var claim payload.SimpleContainerImage
+	if err := json.Unmarshal(f.raw, &claim); err != nil {
+		return err
+	}
+	if claim.Critical.Type != payload.CosignSignatureType {
+		return fmt.Errorf("it is a %q", claim.Critical.Type)
+	}
+	c.signed = true
+	return nil
+}
+
+// addEnvelope verifies a DSSE envelope and adds the statement in it. A
+// statement that says "signed" counts in the other form only.
+func (c *claims) addEnvelope(ctx context.Context, f fetched, about v1.Hash, by *Verifier) error {
+	att, err := static.NewAttestation(f.raw)
+	if err != nil {
+		return err
+	}
+	check := by.legacy
+	check.ClaimVerifier = cosign.IntotoSubjectClaimVerifier
+	if _, err := cosign.VerifyBlobAttestation(ctx, att, about, &check); err != nil {
+		return err
+	}
+	var envelope struct {
+		PayloadType string `json:"payloadType"`
+		Payload     string `json:"payload"`
+	}
+	if err := json.Unmarshal(f.raw, &envelope); err != nil {
+		return err
+	}
+	if envelope.PayloadType != string(evidence.MediaType) {
+		return fmt.Errorf("it signs a %s", envelope.PayloadType)
+	}
+	raw, err := base64.StdEncoding.DecodeString(envelope.Payload)
+	if err != nil {
+		return err
+	}
+	if saysSignature(raw) {
+		return errors.New("it says that it is a signature, which this form does not hold")
+	}
+	return c.add(raw, about)
+}
