@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -22,8 +23,11 @@ func ask(ctx context.Context, root string) ([]*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	packages, err := list(ctx, root, workfile, modules)
+	packages, err := list(ctx, root, workfile, modules, "0")
 	if err != nil {
+		return nil, err
+	}
+	if err := needCgo(ctx, root, workfile, modules, packages); err != nil {
 		return nil, err
 	}
 	var services []*Service
@@ -49,6 +53,24 @@ func ask(ctx context.Context, root string) ([]*Service, error) {
 			root, ConfigName)
 	}
 	return services, distinct(root, services)
+}
+
+// needCgo tells of main packages that are there with cgo only. Go would leave
+// them out without a word, as it rightly does with those for another system.
+func needCgo(ctx context.Context, root, workfile string, modules []string, without []listed) error {
+	with, err := list(ctx, root, workfile, modules, "1")
+	if err != nil {
+		return err
+	}
+	for _, p := range with {
+		there := slices.ContainsFunc(without, func(l listed) bool { return l.Dir == p.Dir && len(l.GoFiles) > 0 })
+		if p.Name == "main" && len(p.CgoFiles) > 0 && !there {
+			return fmt.Errorf("the main package in %s needs cgo (%s), and Temper compiles without: an image without a C library has no place for it; "+
+				"look for a pure Go replacement, or name the other services in %s",
+				slashed(root, p.Dir), strings.Join(p.CgoFiles, ", "), ConfigName)
+		}
+	}
+	return nil
 }
 
 // modulesOf returns the folders of the modules that root's go.work uses, less
@@ -81,19 +103,19 @@ func modulesOf(root string) (workfile string, modules []string, err error) {
 // A listed package is what go list -json says of one.
 type listed struct {
 	Dir, ImportPath, Name string
-	GoFiles               []string
+	GoFiles, CgoFiles     []string
 	Error                 *struct{ Pos, Err string }
 }
 
 // list asks Go for the packages of modules. With -find, Go resolves no imports
 // and hardly ever needs other modules (it does for a go.mod from before Go
 // 1.17, which does not name them all). So the network is tried second.
-func list(ctx context.Context, root, workfile string, modules []string) ([]listed, error) {
-	args := []string{"list", "-e", "-find", "-json=Dir,ImportPath,Name,GoFiles,Error"}
+func list(ctx context.Context, root, workfile string, modules []string, cgo string) ([]listed, error) {
+	args := []string{"list", "-e", "-find", "-json=Dir,ImportPath,Name,GoFiles,CgoFiles,Error"}
 	for _, module := range modules {
 		args = append(args, "./"+path.Join(slashed(root, module), "..."))
 	}
-	env := environment(root, workfile)
+	env := append(environment(root, workfile), "CGO_ENABLED="+cgo)
 	out, err := run(ctx, root, append(env, "GOPROXY=off"), args)
 	if err != nil && ctx.Err() == nil {
 		out, err = run(ctx, root, env, args)

@@ -54,10 +54,6 @@ by whom and from which source goes to stderr. Where one does not verify, verify 
 }
 
 func verify(ctx context.Context, p *person, f verifyFlags, refs []string) error {
-	verifier, err := release.LoadVerifier(f.key)
-	if err != nil {
-		return err
-	}
 	type answer struct {
 		Ref      string        `json:"ref"`
 		Verified bool          `json:"verified"`
@@ -72,10 +68,16 @@ func verify(ctx context.Context, p *person, f verifyFlags, refs []string) error 
 	parsed := make([]name.Reference, len(refs))
 	var login credentials
 	for i, text := range refs {
-		if parsed[i], err = release.Parse(text); err != nil {
+		ref, err := release.Parse(text)
+		if err != nil {
 			return usagef("%q is no reference: %v", text, err)
 		}
+		parsed[i] = ref
 		login.registries = append(login.registries, parsed[i].Context().RegistryStr())
+	}
+	verifier, err := release.LoadVerifier(f.key)
+	if err != nil {
+		return err
 	}
 	opts := release.Options{Insecure: f.insecure, Keychain: login}
 	for i, text := range refs {

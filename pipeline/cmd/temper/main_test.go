@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"temper": main})
+}
+
+// Every story has a registry of its own at $REGISTRY. What Go has downloaded is
+// shared; the caches of builds are shared as well, below $TEMPER_CACHE, where
+// each story's folder makes them its own.
+func TestStories(t *testing.T) {
+	cache := t.TempDir()
+	shared := []string{"TEMPER_CACHE=" + cache}
+	for _, key := range []string{"GOMODCACHE", "GOPROXY", "GOSUMDB", "GOROOT"} {
+		out, err := exec.Command("go", "env", key).Output()
+		if err != nil {
+			t.Fatalf("go env %s: %v", key, err)
+		}
+		if key == "GOROOT" {
+			shared = append(shared, "PATH="+filepath.Join(strings.TrimSpace(string(out)), "bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
+			continue
+		}
+		shared = append(shared, key+"="+strings.TrimSpace(string(out)))
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: false,
+		UpdateScripts:       os.Getenv("UPDATE") != "",
+		Setup: func(e *testscript.Env) error {
+			server := httptest.NewServer(registry.New(registry.WithReferrersSupport(true), registry.Logger(log.New(io.Discard, "", 0))))
+			e.Defer(server.Close)
+			for _, v := range shared {
+				key, value, _ := strings.Cut(v, "=")
+				if key == "PATH" {
+					value = e.Getenv("PATH") + string(os.PathListSeparator) + value
+				}
+				e.Setenv(key, value)
+			}
+			e.Setenv("REGISTRY", strings.TrimPrefix(server.URL, "http://"))
+			e.Setenv("COSIGN_PASSWORD", "a password")
+			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "copy": copyImage, "tags": tags, "repositories": repositories, "digest": digest, "alter": alter,
+		},
+	})
+}
+
+// exits N COMMAND ARG...: the command ends with that exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARG]...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%s: %v", args[1], err)
+	}
+	if got != want {
+		ts.Fatalf("it ended with exit code %d, want %d", got, want)
+	}
+}
+
+// copy FROM TO: puts an image under another reference, as anybody can who may
+// write to the registry.
+func copyImage(ts *testscript.TestScript, _ bool, args []string) {
+	from, err := name.ParseReference(args[0])
+	ts.Check(err)
+	to, err := name.ParseReference(args[1])
+	ts.Check(err)
+	desc, err := remote.Get(from)
+	ts.Check(err)
+	if desc.MediaType.IsIndex() {
+		index, err := desc.ImageIndex()
+		ts.Check(err)
+		ts.Check(remote.WriteIndex(to, index))
+		return
+	}
+	img, err := desc.Image()
+	ts.Check(err)
+	ts.Check(remote.Write(to, img))
+}
+
+// tags REPOSITORY [TAG]...: the repository has these tags and no other that a
+// person would use.
+func tags(ts *testscript.TestScript, _ bool, args []string) {
+	repo, err := name.NewRepository(args[0])
+	ts.Check(err)
+	list, err := remote.List(repo)
+	ts.Check(err)
+	list = slices.DeleteFunc(list, func(t string) bool { return strings.HasPrefix(t, "sha256-") })
+	slices.Sort(list)
+	if !slices.Equal(list, args[1:]) {
+		ts.Fatalf("%s has the tags %q, want %q", args[0], list, args[1:])
+	}
+}
+
+// repositories [NAME]...: the registry holds these and nothing else.
+func repositories(ts *testscript.TestScript, _ bool, args []string) {
+	reg, err := name.NewRegistry(ts.Getenv("REGISTRY"))
+	ts.Check(err)
+	list, err := remote.Catalog(context.Background(), reg)
+	ts.Check(err)
+	slices.Sort(list)
+	if !slices.Equal(list, args) {
+		ts.Fatalf("the registry holds %q, want %q", list, args)
+	}
+}
+
+// digest VARIABLE LAYOUT NAME: sets the variable to the digest of an entry.
+func digest(ts *testscript.TestScript, _ bool, args []string) {
+	index, err := layout.ImageIndexFromPath(ts.MkAbs(args[1]))
+	ts.Check(err)
+	m, err := index.IndexManifest()
+	ts.Check(err)
+	for _, d := range m.Manifests {
+		if d.Annotations["org.opencontainers.image.ref.name"] == args[2] {
+			ts.Setenv(args[0], d.Digest.String())
+			return
+		}
+	}
+	ts.Fatalf("%s holds no %s", args[1], args[2])
+}
+
+// alter LAYOUT DIGEST: changes a byte of a blob.
+func alter(ts *testscript.TestScript, _ bool, args []string) {
+	path := filepath.Join(ts.MkAbs(args[0]), "blobs", strings.Replace(args[1], ":", "/", 1))
+	raw, err := os.ReadFile(path)
+	ts.Check(err)
+	raw[len(raw)/2] ^= 1
+	ts.Check(os.Chmod(path, 0o644))
+	ts.Check(os.WriteFile(path, raw, 0o644))
+	fmt.Fprintln(ts.Stdout(), path)
+}
