@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// block returns what stands in the README under <!-- temper COMMAND -->.
+func block(t *testing.T, command string) string {
+	t.Helper()
+	raw, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, found := strings.Cut(string(raw), "<!-- temper "+command+" -->\n```\n")
+	text, _, closed := strings.Cut(after, "```\n")
+	if !found || !closed {
+		t.Fatalf("the README has no block for temper %s", command)
+	}
+	return text
+}
+
+func TestReadmeListsTheVerbs(t *testing.T) {
+	var want strings.Builder
+	for _, c := range newRoot(&person{}).Commands() {
+		if c.Name() != "completion" && c.Name() != "help" {
+			fmt.Fprintf(&want, "%-10s  %s\n", c.Name(), c.Short)
+		}
+	}
+	if diff := cmp.Diff(want.String(), block(t, "help")); diff != "" {
+		t.Errorf("verbs in the README (-want +got):\n%s", diff)
+	}
+}
+
+func TestReadmeListsTheRules(t *testing.T) {
+	var out bytes.Buffer
+	if code := run([]string{"explain"}, &person{out: &out, err: os.Stderr}); code != exitDone {
+		t.Fatalf("temper explain: exit code %d", code)
+	}
+	if diff := cmp.Diff(out.String(), block(t, "explain")); diff != "" {
+		t.Errorf("rules in the README (-want +got):\n%s", diff)
+	}
+}
+
+// Every flag that the documentation writes after a verb is one of that verb's.
+func TestDocumentedFlagsExist(t *testing.T) {
+	root := newRoot(&person{})
+	line := regexp.MustCompile(`temper (build|check|explain|keygen|release|services|verify|registry)\b([^\n]*)`)
+	flag := regexp.MustCompile(`(?:^|\s)--?([a-zA-Z][a-z-]*)`)
+	seen := 0
+	for _, file := range []string{"../../../README.md", "../../../CONTRIBUTING.md", "../../../examples/README.md", "../../../Makefile"} {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range line.FindAllStringSubmatch(string(raw), -1) {
+			c, _, err := root.Find([]string{m[1]})
+			if err != nil {
+				t.Fatal(err)
+			}
+			words, _, _ := strings.Cut(m[2], "`")
+			words, _, _ = strings.Cut(words, " -- ")
+			words, _, _ = strings.Cut(words, ";")
+			for _, f := range flag.FindAllStringSubmatch(words, -1) {
+				seen++
+				if c.Flags().Lookup(f[1]) == nil && (len(f[1]) > 1 || c.Flags().ShorthandLookup(f[1]) == nil) {
+					t.Errorf("%s writes temper %s with -%s, which it does not have", file, m[1], f[1])
+				}
+			}
+		}
+	}
+	if seen < 10 {
+		t.Errorf("only %d flags were found", seen)
+	}
+}
