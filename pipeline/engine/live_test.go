@@ -1,0 +1,279 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"dagger.io/dagger"
+	"golang.org/x/tools/txtar"
+)
+
+// What is tested here runs on a real engine, found as any user's is: by the
+// dagger command on PATH and what that knows.
+
+// live tells why there is no engine to test with, empty if there is one.
+var live = sync.OnceValue(func() string {
+	cli, err := exec.LookPath("dagger")
+	if err != nil {
+		return "no dagger on PATH: install the dagger CLI v0.21.8 and have an engine to run this test"
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, cli, "--progress=plain", "core", "version").CombinedOutput(); err != nil {
+		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+		return "dagger finds no engine, start one to run this test: " + lines[len(lines)-1]
+	}
+	// The client library would fetch a CLI of its own from the network.
+	os.Setenv("_EXPERIMENTAL_DAGGER_CLI_BIN", cli)
+	return ""
+})
+
+func needEngine(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a test on a live engine takes minutes: run it without -short")
+	}
+	if why := live(); why != "" {
+		t.Skip(why)
+	}
+}
+
+// sources are a service that is as it should be, one that breaks a rule, and
+// one that does not compile. Their Go is that of the default toolchain.
+const sources = `
+-- good/go.mod --
+module example.com/good
+
+go 1.26
+-- good/temper.yaml --
+go: 1.26.8
+services:
+  - name: good
+-- good/main.go --
+package main
+
+func main() { println("good") }
+-- careless/go.mod --
+module example.com/careless
+
+go 1.26
+-- careless/temper.yaml --
+go: 1.26.8
+platforms: [linux/amd64]
+services:
+  - name: careless
+    files: [{from: files, to: /opt}]
+-- careless/main.go --
+package main
+
+func main() { println("careless") }
+-- careless/files/run --
+#!/bin/sh
+-- broken/go.mod --
+module example.com/broken
+
+go 1.26
+-- broken/temper.yaml --
+go: 1.26.8
+platforms: [linux/amd64]
+services:
+  - name: broken
+-- broken/main.go --
+package main
+
+func main() { nothing() }
+`
+
+func layDown(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, f := range txtar.Parse([]byte(sources)).Files {
+		path := filepath.Join(dir, filepath.FromSlash(f.Name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, f.Data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// compiled is the temper command for a system and this machine's architecture,
+// which an engine beside it has as well.
+func compiled(t *testing.T, goos string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "temper")
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", path, "temper/pipeline/cmd/temper")
+	cmd.Env = append(os.Environ(), "GOOS="+goos, "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("compiling temper: %v\n%s", err, out)
+	}
+	return path
+}
+
+// onLaptop builds with the command, here, and returns the digest.
+func onLaptop(t *testing.T, command, dir, service string) string {
+	t.Helper()
+	cmd := exec.Command(command, "build", "-C", dir, "-o", t.TempDir())
+	cmd.Env = append(os.Environ(), "TEMPER_CACHE="+t.TempDir())
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, digest, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
+	if name != service {
+		t.Fatalf("temper build printed %q", out)
+	}
+	return digest
+}
+
+func TestLivePipeline(t *testing.T) {
+	needEngine(t)
+	ctx := t.Context()
+	dir, command := layDown(t), compiled(t, "linux")
+	client, err := dagger.Connect(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	of := func(name string) *Pipeline {
+		return New(client, client.Host().Directory(filepath.Join(dir, name)), Options{
+			Temper: client.Host().File(command), Repository: "live-test",
+		})
+	}
+
+	// The digest is the laptop's.
+	p := of("good")
+	layout, err := p.Layout(ctx, "good")
+	if err != nil {
+		t.Fatal(err)
+	}
+	digests, err := p.Digests(ctx, layout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := command
+	if runtime.GOOS != "linux" {
+		here = compiled(t, runtime.GOOS)
+	}
+	want := onLaptop(t, here, filepath.Join(dir, "good"), "good")
+	if digests["good"] != want {
+		t.Errorf("the digest on the engine is %s, on this machine %s", digests["good"], want)
+	}
+	if _, err := p.Check(ctx, layout); err != nil {
+		t.Errorf("Check of a good image: %v", err)
+	}
+
+	// Signed, published and verified, in a registry that the engine runs.
+	registry, err := p.RegistryService()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if registry.Service, err = registry.Service.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	defer registry.Service.Stop(context.WithoutCancel(ctx))
+	keys, err := p.Keygen(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := keys.File("cosign.key").Contents(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := Key{Private: client.SetSecret("live-test-key", private)}
+	refs, err := p.Release(ctx, layout, "registry:5000/live", []string{"v1"}, key, registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "registry:5000/live/good@" + want; len(refs) != 1 || refs[0] != want {
+		t.Errorf("Release = %q, want %q", refs, want)
+	}
+	public, err := keys.File("cosign.pub").Contents(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := func(name, content string) *dagger.File {
+		return client.Directory().WithNewFile(name, content).File(name)
+	}
+	answer, err := p.Verify(ctx, []string{"registry:5000/live/good:v1"}, file("cosign.pub", public), registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var verified struct{ Answers []struct{ Verified bool } }
+	if err := json.Unmarshal([]byte(answer), &verified); err != nil || len(verified.Answers) != 1 || !verified.Answers[0].Verified {
+		t.Errorf("Verify = %s, %v", answer, err)
+	}
+	others, err := p.Keygen(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger, err := others.File("cosign.pub").Contents(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var no *NoError
+	if _, err := p.Verify(ctx, refs, file("cosign.pub", stranger), registry); !errors.As(err, &no) || !strings.Contains(err.Error(), "untrusted") {
+		t.Errorf("Verify with another key: %v, want a NoError: untrusted", err)
+	}
+
+	// What is wrong is said as on a laptop.
+	if _, err := of("careless").Layout(ctx, "careless"); !errors.As(err, &no) || !strings.Contains(err.Error(), "only-executable") {
+		t.Errorf("Layout of a careless service: %v, want a NoError with the finding", err)
+	}
+	if _, err := of("broken").Layout(ctx, "broken"); err == nil || errors.As(err, &no) || !strings.Contains(err.Error(), "main.go:3:15: undefined: nothing") {
+		t.Errorf("Layout of a broken service: %v, want the compiler's words", err)
+	}
+}
+
+// The module, as "dagger call" has it, from the folder of another repository.
+func TestLiveModule(t *testing.T) {
+	needEngine(t)
+	module, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, command := filepath.Join(layDown(t), "good"), compiled(t, "linux")
+	call := func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command("dagger", append([]string{"-m", module, "--progress=plain", "call", "--command=" + command}, args...)...)
+		cmd.Dir = dir
+		cmd.Stderr = new(strings.Builder)
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("dagger call %s: %v\n%s", strings.Join(args, " "), err, cmd.Stderr)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	if out, err := exec.Command("git", "init", "-q", dir).CombinedOutput(); err != nil {
+		t.Fatalf("git init: %v\n%s", err, out)
+	}
+	if got := call("services"); got != "good" {
+		t.Errorf("services = %q, want good", got)
+	}
+	here := command
+	if runtime.GOOS != "linux" {
+		here = compiled(t, runtime.GOOS)
+	}
+	want := onLaptop(t, here, dir, "good")
+	if got := call("service", "--name=good", "image", "digest"); got != want {
+		t.Errorf("the digest on the engine is %s, on this machine %s", got, want)
+	}
+	var report struct {
+		Reports []struct{ Findings []any }
+	}
+	if text := call("service", "--name=good", "image", "report"); json.Unmarshal([]byte(text), &report) != nil || len(report.Reports) != 1 || len(report.Reports[0].Findings) != 0 {
+		t.Errorf("report = %s", text)
+	}
+}
