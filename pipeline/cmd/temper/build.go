@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -108,15 +109,34 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 	if err != nil {
 		return err
 	}
-	if asTarball {
+	if f.output == "" {
+		err = ignored(filepath.Dir(output))
+	}
+	switch {
+	case err != nil:
+	case asTarball:
 		err = writeTarball(output, products)
-	} else {
+	default:
 		err = writeLayout(output, products)
 	}
 	if err != nil {
 		return err
 	}
 	return f.answer(p, output, products)
+}
+
+// ignored makes the repository's own folder for Temper, which git does not look
+// into: a build would otherwise leave a tree with changes behind, and the next
+// would say so in its provenance.
+func ignored(dir string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	err := writeNew(filepath.Join(dir, ".gitignore"), []byte("*\n"), 0o666)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
 }
 
 // override puts what the command line says over what the configuration does.
