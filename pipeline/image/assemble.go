@@ -153,7 +153,7 @@ func (a *assembly) layers(ctx context.Context, t tree, bin *binary.Binary) ([]mu
 		if err != nil {
 			return nil, err
 		}
-		if !slices.EqualFunc(entries, a.entries, sameEntry) {
+		if a.assets == nil || !slices.EqualFunc(entries, a.entries, sameEntry) {
 			if a.assets, err = newLayer(ctx, entries, a.cache); err != nil {
 				return nil, err
 			}

@@ -3,6 +3,7 @@ package image
 import (
 	"archive/tar"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -94,6 +95,9 @@ func writeEntry(tw *tar.Writer, e entry) error {
 	}
 	defer r.Close()
 	n, err := io.Copy(tw, r)
+	if errors.Is(err, tar.ErrWriteTooLong) {
+		return fmt.Errorf("%s is longer than the %d bytes it was: it changed while it was read", e.from, e.size)
+	}
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,12 @@ func (t tree) lay(entries ...entry) ([]entry, error) {
 	slices.SortStableFunc(entries, func(a, b entry) int { return strings.Compare(a.path, b.path) })
 	layer := make(map[string]entry)
 	for _, e := range entries {
+		if e.path == "/" {
+			if e.kind != tar.TypeDir {
+				return nil, fmt.Errorf("%s cannot stand at /, which is a folder", e.from)
+			}
+			continue // every image has it, and no tar has a name for it
+		}
 		if strings.Contains(e.path, "/"+whiteout) {
 			return nil, fmt.Errorf("%s cannot stand at %s: in a layer such a name deletes a file", e.from, e.path)
 		}
