@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
@@ -170,6 +171,9 @@ func (b *Base) Image(platform v1.Platform) (v1.Image, error) {
 		}
 		has = append(has, d.Platform.String())
 	}
+	if len(has) == 0 {
+		has = []string{"none that names its platform"}
+	}
 	return nil, fmt.Errorf("base %s has no image for %s; it has: %s", b.Name, platform, strings.Join(has, ", "))
 }
 
@@ -218,13 +222,13 @@ func (b *Base) below(img v1.Image, c cache) ([]mutate.Addendum, tree, error) {
 	}
 	adds := make([]mutate.Addendum, len(layers))
 	for i, l := range layers {
-		if adds[i].MediaType, err = ociLayerType(l); err != nil {
-			return nil, nil, fmt.Errorf("layer %d: %w", i+1, err)
-		}
 		if b.remote {
-			if layers[i], err = c.through(l); err != nil {
+			if l, err = c.through(l); err != nil {
 				return nil, nil, err
 			}
+		}
+		if layers[i], err = ociLayer(l); err != nil {
+			return nil, nil, fmt.Errorf("layer %d: %w", i+1, err)
 		}
 		adds[i].Layer = layers[i]
 	}
@@ -242,19 +246,39 @@ func (b *Base) below(img v1.Image, c cache) ([]mutate.Addendum, tree, error) {
 	return adds, b.trees[digest], nil
 }
 
-// ociLayerType returns the OCI media type for a layer's bytes.
-func ociLayerType(l v1.Layer) (types.MediaType, error) {
+// ociLayer returns the layer, under its OCI media type if it has docker's: the
+// bytes are the same.
+func ociLayer(l v1.Layer) (v1.Layer, error) {
 	t, err := l.MediaType()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	switch t {
 	case types.OCILayer, types.OCILayerZStd, types.OCIUncompressedLayer:
-		return t, nil
+		return l, nil
 	case types.DockerLayer:
-		return types.OCILayer, nil
+		return &renamed{l, types.OCILayer}, nil
 	case types.DockerUncompressedLayer:
-		return types.OCIUncompressedLayer, nil
+		return &renamed{l, types.OCIUncompressedLayer}, nil
 	}
-	return "", fmt.Errorf("its media type %s is not that of a layer that may be passed on", t)
+	return nil, fmt.Errorf("its media type %s is not that of a layer that may be passed on", t)
+}
+
+// A renamed layer has another media type.
+type renamed struct {
+	v1.Layer
+	mediaType types.MediaType
+}
+
+func (r *renamed) MediaType() (types.MediaType, error) { return r.mediaType, nil }
+
+// Descriptor keeps what else the base's manifest says of the layer.
+func (r *renamed) Descriptor() (*v1.Descriptor, error) {
+	d, err := partial.Descriptor(r.Layer)
+	if err != nil {
+		return nil, err
+	}
+	d = d.DeepCopy()
+	d.MediaType = r.mediaType
+	return d, nil
 }
