@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
@@ -84,7 +83,7 @@ func (t *tarball) add(e Entry) error {
 	if err != nil {
 		return err
 	}
-	layers, err := img.Layers()
+	mediaType, err := img.MediaType()
 	if err != nil {
 		return err
 	}
@@ -103,17 +102,17 @@ func (t *tarball) add(e Entry) error {
 	t.blob(digest, int64(len(raw)), content(raw))
 	t.blob(m.Config.Digest, m.Config.Size, content(config))
 	item := archived{Config: blobName(m.Config.Digest), RepoTags: []string{e.Name + ":latest"}}
-	for _, l := range layers {
-		desc, err := partial.Descriptor(l)
+	for _, desc := range m.Layers {
+		layer, err := img.LayerByDigest(desc.Digest)
 		if err != nil {
 			return err
 		}
-		t.blob(desc.Digest, desc.Size, l.Compressed)
+		t.blob(desc.Digest, desc.Size, layer.Compressed)
 		item.Layers = append(item.Layers, blobName(desc.Digest))
 	}
 	t.list = append(t.list, item)
 	t.index.Manifests = append(t.index.Manifests, v1.Descriptor{
-		MediaType: m.MediaType, Size: int64(len(raw)), Digest: digest,
+		MediaType: mediaType, Size: int64(len(raw)), Digest: digest,
 		Annotations: map[string]string{
 			refName:                    "latest",
 			"io.containerd.image.name": "docker.io/" + tag.RepositoryStr() + ":latest",
@@ -143,7 +142,13 @@ func single(e Entry) (v1.Image, error) {
 func (t *tarball) blob(h v1.Hash, size int64, open func() (io.ReadCloser, error)) {
 	if !t.seen[h] {
 		t.seen[h] = true
-		t.files = append(t.files, tarred{blobName(h), size, open})
+		t.files = append(t.files, tarred{blobName(h), size, func() (io.ReadCloser, error) {
+			r, err := open()
+			if err != nil {
+				return nil, err
+			}
+			return verify(r, h, size, "blob "+h.String())
+		}})
 	}
 }
 
