@@ -11,6 +11,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -158,6 +160,24 @@ func writeTemp(root *os.Root, fill func(*os.File) error) (string, error) {
 		return "", errors.Join(err, root.Remove(name))
 	}
 	return name, nil
+}
+
+// clearTemps removes the files of that age that never became whole: whoever
+// wrote them was interrupted.
+func clearTemps(root *os.Root, age time.Duration) error {
+	found, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return err
+	}
+	for _, d := range found {
+		if !strings.HasPrefix(d.Name(), tempPrefix) {
+			continue
+		}
+		if info, err := d.Info(); err == nil && (age == 0 || time.Since(info.ModTime()) > age) {
+			root.Remove(d.Name())
+		}
+	}
+	return nil
 }
 
 // bare takes the operation and the relative path off an error of package os;

@@ -17,7 +17,8 @@ import (
 //
 // The blobs lie under their own digests. What says which blob an uncompressed
 // tar became is a line of text, layers/FORMAT/HEX. A blob that does not have
-// its digest is removed and made again. Whoever can write into the folder can
+// its digest is made again in its place; nothing is removed, for another build
+// may have just made it. Whoever can write into the folder can
 // still make a line name another whole blob; the image that comes of it has a
 // layer that is not the one its configuration names, which every runtime
 // refuses to unpack. So the folder belongs to one user, like Go's own cache.
@@ -44,9 +45,7 @@ func (c cache) find(diffID v1.Hash) *layer {
 		if size, ok := blobs(c).intact(digest, -1); ok {
 			return c.layer(diffID, digest, size)
 		}
-		root.Remove(blobName(digest))
 	}
-	root.Remove(c.line(diffID))
 	return nil
 }
 
@@ -71,6 +70,9 @@ func (c cache) add(ctx context.Context, entries []entry) (*layer, error) {
 	line := c.line(diffID)
 	if err := root.MkdirAll(path.Dir(line), 0o755); err != nil {
 		return nil, fmt.Errorf("writing the layer cache: %w", err)
+	}
+	if err := clearTemps(root, sweepAge); err != nil { // there is no lock: others are writing theirs
+		return nil, fmt.Errorf("clearing the layer cache: %w", err)
 	}
 	if err := replace(root, line, []byte(digest.String()+"\n")); err != nil {
 		return nil, fmt.Errorf("writing the layer cache: %w", err)

@@ -31,25 +31,29 @@ func (l *layout) keep(before, added []v1.Descriptor) []v1.Descriptor {
 			l.walk(d, fresh.add)
 		}
 	}
+	type referrer struct {
+		v1.Descriptor
+		subject v1.Hash
+	}
 	var stay []v1.Descriptor
-	referrers := make(map[*v1.Descriptor]v1.Hash)
-	for i, d := range before {
+	var referrers []referrer
+	for _, d := range before {
 		name, ok := d.Annotations[refName]
 		if ok && names[name] {
 			l.walk(d, replaced.add) // as much as can be read of it
 			continue
 		}
 		if subject, is := l.subject(d); is && !ok {
-			referrers[&before[i]] = subject
+			referrers = append(referrers, referrer{d, subject})
 			continue
 		}
 		l.walk(d, others.add)
 		stay = append(stay, d)
 	}
-	for d, subject := range referrers {
-		gone := !fresh[subject] && !others[subject]
-		if !replaced[subject] || !gone && !l.stale(*d, subject, names, others[subject]) {
-			stay = append(stay, *d)
+	for _, r := range referrers {
+		gone := !fresh[r.subject] && !others[r.subject]
+		if !replaced[r.subject] || !gone && !l.stale(r.Descriptor, r.subject, names, others[r.subject]) {
+			stay = append(stay, r.Descriptor)
 		}
 	}
 	return stay
@@ -98,8 +102,9 @@ func (l *layout) sweep(before, after *v1.IndexManifest) {
 	for _, d := range before.Manifests {
 		l.walk(d, was.add)
 	}
+	w := l.walker(needed.add)
 	for _, d := range after.Manifests {
-		if err := l.walk(d, needed.add); err != nil {
+		if err := w.walk(d, 0); err != nil || w.opaque {
 			return
 		}
 	}
@@ -126,33 +131,56 @@ func (s digests) add(d v1.Descriptor) { s[d.Digest] = true }
 // walk visits a descriptor and all that it needs: the images of an index, the
 // configuration and the layers of an image. It goes as far as it can, also
 // after an error.
-func (b blobs) walk(d v1.Descriptor, visit func(v1.Descriptor)) error { return b.walkTo(d, visit, 0) }
+func (b blobs) walk(d v1.Descriptor, visit func(v1.Descriptor)) error {
+	return b.walker(visit).walk(d, 0)
+}
 
-func (b blobs) walkTo(d v1.Descriptor, visit func(v1.Descriptor), depth int) error {
-	visit(d)
+func (b blobs) walker(visit func(v1.Descriptor)) *walker {
+	return &walker{blobs: b, visit: visit, seen: make(digests)}
+}
+
+// A walker walks into each index and image once, however often it is named: a
+// few small indexes can name one another more often than anyone can count.
+type walker struct {
+	blobs
+	visit func(v1.Descriptor)
+	seen  digests
+	// opaque tells that something is neither an image nor an index, so that
+	// what else it needs is not known.
+	opaque bool
+}
+
+func (w *walker) walk(d v1.Descriptor, depth int) error {
+	w.visit(d)
 	if depth > maxDepth {
 		return errors.New("indexes hold indexes without end")
 	}
+	if w.seen[d.Digest] {
+		return nil
+	}
+	w.seen.add(d)
 	switch {
 	case d.MediaType.IsIndex():
 		var m v1.IndexManifest
-		if _, err := b.parse(d, &m); err != nil {
+		if _, err := w.parse(d, &m); err != nil {
 			return err
 		}
 		var errs []error
 		for _, below := range m.Manifests {
-			errs = append(errs, b.walkTo(below, visit, depth+1))
+			errs = append(errs, w.walk(below, depth+1))
 		}
 		return errors.Join(errs...)
 	case d.MediaType.IsImage():
 		var m v1.Manifest
-		if _, err := b.parse(d, &m); err != nil {
+		if _, err := w.parse(d, &m); err != nil {
 			return err
 		}
-		visit(m.Config)
+		w.visit(m.Config)
 		for _, layer := range m.Layers {
-			visit(layer)
+			w.visit(layer)
 		}
+	default:
+		w.opaque = true
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -152,14 +153,8 @@ func usable(dir string) error {
 // begin marks the folder as a layout and clears away what a writer that was
 // interrupted has left half-written.
 func (l *layout) begin() error {
-	found, err := fs.ReadDir(l.root.FS(), ".")
-	if err != nil {
+	if err := clearTemps(l.root, 0); err != nil {
 		return err
-	}
-	for _, d := range found {
-		if strings.HasPrefix(d.Name(), tempPrefix) {
-			l.root.Remove(d.Name())
-		}
 	}
 	if _, err := l.root.Stat(markFile); err == nil {
 		return nil
@@ -186,8 +181,10 @@ func (l *layout) update(entries []Entry) error {
 		after.Manifests = append(after.Manifests, added...)
 	}
 	after.Manifests = append(after.Manifests, l.keep(before.Manifests, after.Manifests)...)
-	slices.SortFunc(after.Manifests, byName)
-	after.Manifests = slices.CompactFunc(after.Manifests, func(a, b v1.Descriptor) bool { return byName(a, b) == 0 })
+	slices.SortStableFunc(after.Manifests, byName)
+	after.Manifests = slices.CompactFunc(after.Manifests, func(a, b v1.Descriptor) bool {
+		return byName(a, b) == 0 && maps.Equal(a.Annotations, b.Annotations)
+	})
 	raw, err := json.MarshalIndent(after, "", "  ")
 	if err != nil {
 		return err
@@ -307,12 +304,14 @@ func memberOf(idx v1.ImageIndex, d v1.Descriptor) (mutate.Appendable, error) {
 
 func (l *layout) putImage(img v1.Image) (v1.Descriptor, error) {
 	var none v1.Descriptor
-	layers, err := img.Layers()
+	m, err := img.Manifest()
 	if err != nil {
 		return none, err
 	}
-	for _, layer := range layers {
-		desc, err := partial.Descriptor(layer)
+	// Not img.Layers: of two layers with the same content, compressed
+	// differently, it can name one twice.
+	for _, desc := range m.Layers {
+		layer, err := img.LayerByDigest(desc.Digest)
 		if err != nil {
 			return none, err
 		}
@@ -321,10 +320,6 @@ func (l *layout) putImage(img v1.Image) (v1.Descriptor, error) {
 		}
 	}
 	config, err := img.RawConfigFile()
-	if err != nil {
-		return none, err
-	}
-	m, err := img.Manifest()
 	if err != nil {
 		return none, err
 	}
@@ -363,7 +358,7 @@ func (l *layout) putReferrer(ref v1.Image) (v1.Descriptor, error) {
 	if err != nil {
 		return desc, err
 	}
-	desc.Annotations = m.Annotations
+	desc.Annotations = maps.Clone(m.Annotations)
 	delete(desc.Annotations, refName) // it would make it an entry
 	return desc, nil
 }

@@ -47,7 +47,9 @@ func Read(dir string) ([]Entry, error) {
 			return nil, fmt.Errorf("reading OCI layout: %w", err)
 		}
 		b.walk(d, func(below v1.Descriptor) { // whole has said that it can be walked
-			holds[below.Digest] = append(holds[below.Digest], len(entries))
+			if at := holds[below.Digest]; !slices.Contains(at, len(entries)) {
+				holds[below.Digest] = append(at, len(entries))
+			}
 		})
 		entries = append(entries, e)
 	}
@@ -121,12 +123,9 @@ func readJSON(file string, v any) error {
 func (b blobs) whole(d v1.Descriptor) (mutate.Appendable, error) {
 	var missing []error
 	if err := b.walk(d, func(below v1.Descriptor) {
-		r, _, err := b.open(below.Digest, below.Size)
-		if err != nil {
+		if err := b.there(below); err != nil {
 			missing = append(missing, err)
-			return
 		}
-		r.Close()
 	}); err != nil {
 		return nil, err
 	}
@@ -137,6 +136,20 @@ func (b blobs) whole(d v1.Descriptor) (mutate.Appendable, error) {
 		return unknown{d}, nil
 	}
 	return b.artifact(d)
+}
+
+// there tells whether a blob is there and of its size, and of an image whether
+// its manifest and its configuration are unaltered.
+func (b blobs) there(d v1.Descriptor) error {
+	r, _, err := b.open(d.Digest, d.Size)
+	if err != nil {
+		return err
+	}
+	r.Close()
+	if d.MediaType.IsImage() {
+		_, err = b.image(d)
+	}
+	return err
 }
 
 // An unknown is an artifact of which only the descriptor is understood.

@@ -18,8 +18,8 @@ const maxDocument = 16 << 20
 
 // document reads a blob that is JSON.
 func (b blobs) document(desc v1.Descriptor) ([]byte, error) {
-	if desc.Size > maxDocument {
-		return nil, fmt.Errorf("%s has %d bytes, which is too many for JSON", b.name(desc.Digest), desc.Size)
+	if desc.Size < 0 || desc.Size > maxDocument {
+		return nil, fmt.Errorf("%s is said to have %d bytes, want JSON of at most %d", b.name(desc.Digest), desc.Size, maxDocument)
 	}
 	r, _, err := b.open(desc.Digest, desc.Size)
 	if err != nil {
