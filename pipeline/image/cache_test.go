@@ -1,0 +1,120 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
+)
+
+// A layer that the cache does not have as it was is made again, in its place.
+func TestCacheRepairs(t *testing.T) {
+	entries := []entry{file("/a", strings.Repeat("a", 5<<19))}
+	want := must(newLayer(context.Background(), entries, ""))(t)
+	dir := t.TempDir()
+	must(newLayer(context.Background(), entries, cache(dir)))(t)
+	whole := snapshot(t, dir)
+	blob, line := blobs(dir).name(want.digest), filepath.Join(dir, cache(dir).line(want.diffID))
+	for _, tt := range []struct {
+		name  string
+		alter func() error
+	}{
+		{"as it was", func() error { return nil }},
+		{"a blob altered", func() error { return flip(blob) }},
+		{"a blob cut short", func() error { return os.Truncate(blob, 100) }},
+		{"a blob gone", func() error { return os.Remove(blob) }},
+		{"a line altered", func() error { return os.WriteFile(line, []byte("hello"), 0o666) }},
+		{"a line without an end", func() error { return os.WriteFile(line, []byte("sha256:"+strings.Repeat("0", 64)), 0o666) }},
+		{"a line that climbs", func() error { return os.WriteFile(line, []byte("sha256:../../../x"), 0o666) }},
+		{"a line gone", func() error { return os.Remove(line) }},
+		{"all of it gone", func() error { return os.RemoveAll(dir) }},
+	} {
+		check(t, tt.alter())
+		got := must(newLayer(context.Background(), entries, cache(dir)))(t)
+		if got.digest != want.digest || got.diffID != want.diffID || got.size != want.size {
+			t.Errorf("with %s, the layer is %s of %d bytes, want %s of %d", tt.name, got.digest, got.size, want.digest, want.size)
+		}
+		check(t, validate.Layer(got))
+		if diff := cmp.Diff(whole, snapshot(t, dir)); diff != "" {
+			t.Errorf("with %s, the cache is not whole again (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+// What the cache has is not compressed again.
+func TestCacheIsUsed(t *testing.T) {
+	entries := []entry{file("/a", "a")}
+	dir := t.TempDir()
+	first := must(newLayer(context.Background(), entries, cache(dir)))(t)
+	old := time.Unix(1e9, 0)
+	check(t, os.Chtimes(blobs(dir).name(first.digest), old, old))
+	must(newLayer(context.Background(), entries, cache(dir)))(t)
+	if info := must(os.Stat(blobs(dir).name(first.digest)))(t); !info.ModTime().Equal(old) {
+		t.Error("the layer was written again")
+	}
+}
+
+// A layer that changes in the cache after it was taken from there is not passed
+// on.
+func TestCacheAlteredLater(t *testing.T) {
+	dir := t.TempDir()
+	img := assemble(t, orders(t), Options{Cache: dir}, amd64).(v1.Image)
+	last := must(img.Manifest())(t).Layers[2].Digest
+	check(t, flip(blobs(dir).name(last)))
+	mentions(t, Write(t.TempDir(), Entry{Name: "orders", Artifact: img}), blobs(dir).name(last), "was altered")
+}
+
+// What an interrupted build has left goes away, but not what another build is
+// just writing.
+func TestCacheClearsWhatIsHalf(t *testing.T) {
+	dir := t.TempDir()
+	old, young := filepath.Join(dir, tempPrefix+"old"), filepath.Join(dir, tempPrefix+"young")
+	for _, name := range []string{old, young} {
+		check(t, os.WriteFile(name, []byte("half"), 0o666))
+	}
+	long := time.Now().Add(-2 * sweepAge)
+	check(t, os.Chtimes(old, long, long))
+	must(newLayer(context.Background(), []entry{file("/a", "a")}, cache(dir)))(t)
+	if diff := cmp.Diff([]string{"/" + tempPrefix + "young"}, temps(t, dir)); diff != "" {
+		t.Errorf("the cache does not keep the expected files (-want +got):\n%s", diff)
+	}
+}
+
+// Builds share a cache without a lock.
+func TestCacheIsShared(t *testing.T) {
+	dir := t.TempDir()
+	var group sync.WaitGroup
+	layers, errs := make([]*layer, 4), make([]error, 4)
+	entries := []entry{file("/a", string(noise(1, 3*blockSize)))}
+	for i := range layers {
+		group.Go(func() { layers[i], errs[i] = newLayer(context.Background(), entries, cache(dir)) })
+	}
+	group.Wait()
+	check(t, errors.Join(errs...))
+	want := must(newLayer(context.Background(), entries, ""))(t)
+	for _, l := range layers {
+		if l.digest != want.digest {
+			t.Errorf("the layer is %s, want %s", l.digest, want.digest)
+		}
+		check(t, validate.Layer(l))
+	}
+	if left := temps(t, dir); len(left) > 0 {
+		t.Errorf("the cache keeps %q", left)
+	}
+}
+
+// A cache that cannot be written is an error, and says which.
+func TestCacheCannotBeMade(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	check(t, os.WriteFile(file, nil, 0o666))
+	_, err := newLayer(context.Background(), nil, cache(file))
+	mentions(t, err, "making the layer cache: ", file)
+}
