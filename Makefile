@@ -45,10 +45,10 @@ bench:
 cosign: bin/cosign2 bin/cosign3
 
 bin/cosign2: tools/cosign2/go.mod
-	$(GO) build -C tools/cosign2 -trimpath -o ../../bin/cosign2 github.com/sigstore/cosign/v2/cmd/cosign
+	$(GO) build -C tools/cosign2 -trimpath -ldflags="-s -w" -o ../../bin/cosign2 github.com/sigstore/cosign/v2/cmd/cosign
 
 bin/cosign3: tools/cosign3/go.mod
-	$(GO) build -C tools/cosign3 -trimpath -o ../../bin/cosign3 github.com/sigstore/cosign/v3/cmd/cosign
+	$(GO) build -C tools/cosign3 -trimpath -ldflags="-s -w" -o ../../bin/cosign3 github.com/sigstore/cosign/v3/cmd/cosign
 
 clean:
 	rm -rf bin $(DEMO)
