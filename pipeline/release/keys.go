@@ -14,6 +14,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -197,16 +198,22 @@ func readKey(ref string) ([]byte, error) {
 	if ref == "" {
 		return nil, errors.New("no key was named; temper keygen makes cosign.key and cosign.pub")
 	}
-	info, err := os.Stat(ref)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	file, err := os.Open(ref)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no file %s; temper keygen makes cosign.key and cosign.pub", ref)
-	case err != nil:
+	}
+	if err != nil {
 		return nil, err
-	case info.Size() > maxKey:
+	}
+	defer file.Close()
+	raw, err := io.ReadAll(io.LimitReader(file, maxKey+1)) // a pipe or a device has no size to ask for
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) > maxKey {
 		return nil, fmt.Errorf("%s is too large for a key", ref)
 	}
-	return os.ReadFile(ref)
+	return raw, nil
 }
 
 // keypair is a signer as sigstore-go wants it.
