@@ -37,7 +37,7 @@ type attachment struct {
 // written one after the other.
 func (a *attachment) attach(ctx context.Context) error {
 	for attempt := range maxAttempts {
-		if err := pause(ctx, attempt); err != nil {
+		if err := pause(ctx, attempt, a.patience); err != nil {
 			return err
 		}
 		wrote := 0
@@ -64,14 +64,14 @@ func (a *attachment) attach(ctx context.Context) error {
 
 // pause waits before an attempt that follows a look which found something
 // missing: longer every time, and never as long as another releaser does.
-func pause(ctx context.Context, attempt int) error {
+func pause(ctx context.Context, attempt int, longest time.Duration) error {
 	if attempt < 2 { // before writing, and before looking at what was written
 		return ctx.Err()
 	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(rand.N(min(2*time.Second, 5*time.Millisecond<<attempt))):
+	case <-time.After(rand.N(min(longest, 5*time.Millisecond<<attempt))):
 		return nil
 	}
 }

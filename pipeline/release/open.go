@@ -89,8 +89,11 @@ func Parse(ref string) (name.Reference, error) {
 // The error is a [*Refusal] if the image does not pass, [ErrNotFound] if there
 // is none, and another if it could not be looked at.
 func Open(ctx context.Context, ref name.Reference, by *Verifier, policy Policy, opts Options) (*Release, error) {
-	if by == nil {
+	if by == nil || by.key == nil {
 		return nil, errors.New("no key to verify with")
+	}
+	if err := policy.Format.known(); err != nil {
+		return nil, err
 	}
 	r, err := opts.reader(ctx, ref.Context())
 	if err != nil {
@@ -111,6 +114,8 @@ func asked(ref name.Reference, err error) error {
 		return err
 	case errors.Is(err, errAltered):
 		return refuse(Altered, ref.String(), "%v", err)
+	case errors.Is(err, errTooLarge):
+		return refuse(Untrusted, ref.String(), "%v", err)
 	case missing(err):
 		return fmt.Errorf("%s: %w: %w", ref, ErrNotFound, err)
 	}
@@ -228,7 +233,8 @@ func (r *reader) claims(ctx context.Context, about v1.Hash, by *Verifier, format
 }
 
 // platform reads an image's configuration, which the manifest names by its
-// digest, and says what it runs on; nil for what runs nowhere.
+// digest, and says what it runs on; nil for what runs nowhere. A configuration
+// that names no platform, as an artifact's, makes one without a name.
 func (r *reader) platform(ctx context.Context, m manifest) (*Platform, error) {
 	if !m.runs() {
 		return nil, nil
@@ -244,11 +250,10 @@ func (r *reader) platform(ctx context.Context, m manifest) (*Platform, error) {
 	}
 	on := m.Platform
 	if on == nil {
-		var config v1.ConfigFile
-		if err := json.Unmarshal(raw, &config); err != nil {
+		on = &v1.Platform{} // its fields have the same names in a configuration
+		if err := json.Unmarshal(raw, on); err != nil {
 			return nil, refuse(Untrusted, "", "the configuration of %s is malformed: %v", m, err)
 		}
-		on = config.Platform()
 	}
 	return &Platform{Name: on.String(), Digest: m.Digest}, nil
 }

@@ -1,11 +1,13 @@
 package release
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
@@ -31,8 +33,11 @@ import (
 func Publish(ctx context.Context, repo name.Repository, report *checks.Report, artifact mutate.Appendable,
 	statements []*evidence.Statement, signer *Signer, tags []string, opts Options) (name.Digest, error) {
 
-	if signer == nil {
+	if signer == nil || signer.key == nil {
 		return name.Digest{}, errors.New("no key to sign with")
+	}
+	if err := opts.Format.known(); err != nil {
+		return name.Digest{}, err
 	}
 	repo, err := opts.named(repo)
 	if err != nil {
@@ -183,10 +188,12 @@ type publication struct {
 	read   *reader
 	push   *remote.Pusher
 	pull   *remote.Puller
+	// patience is that of the options.
+	patience time.Duration
 }
 
 func publishing(ctx context.Context, repo name.Repository, signer *Signer, opts Options) (*publication, error) {
-	p := &publication{repo: repo, signer: signer, format: opts.Format}
+	p := &publication{repo: repo, signer: signer, format: opts.Format, patience: cmp.Or(opts.patience, 2*time.Second)}
 	if p.format == "" {
 		p.format = Both
 	}
@@ -216,7 +223,7 @@ func (p *publication) attest(ctx context.Context, all []manifest, about [][]stat
 		}
 	}
 	const times = 3
-	for time := 1; ; time++ {
+	for attempt := 1; ; attempt++ {
 		err := each(ctx, p.read.jobs, len(work), func(ctx context.Context, i int) error {
 			return work[i].attach(ctx)
 		})
@@ -226,11 +233,13 @@ func (p *publication) attest(ctx context.Context, all []manifest, about [][]stat
 		ref := p.repo.Digest(all[0].Digest.String())
 		_, err = p.read.open(ctx, ref.String(), all[0].Digest, nil, p.signer.verifier, Policy{Format: p.format})
 		var no *Refusal
-		switch {
+		switch refused := errors.As(err, &no); {
 		case err == nil:
 			return nil
-		case !errors.As(err, &no) || time == times:
+		case !refused:
 			return fmt.Errorf("reading back what was published: %w", err)
+		case attempt == times: // no longer a refusal: what was refused has been pushed
+			return fmt.Errorf("reading back what was published: %v", no)
 		}
 	}
 }

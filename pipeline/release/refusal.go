@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
+	"unicode"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
@@ -40,7 +42,22 @@ func (r *Refusal) Error() string {
 }
 
 func refuse(reason Reason, ref, format string, args ...any) *Refusal {
-	return &Refusal{Reason: reason, Ref: ref, Detail: fmt.Sprintf(format, args...)}
+	return &Refusal{Reason: reason, Ref: ref, Detail: printable(fmt.Sprintf(format, args...))}
+}
+
+// printable takes out of a detail what would do more than be read, on a
+// terminal or in the log of a CI system: strangers have a say in it.
+func printable(detail string) string {
+	const enough = 2000
+	if len(detail) > enough {
+		detail = detail[:enough] + "..."
+	}
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, detail)
 }
 
 // ErrNotFound means that the registry has no such image: the tag, the digest

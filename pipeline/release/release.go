@@ -41,8 +41,10 @@
 package release
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -66,6 +68,15 @@ const (
 
 func (f Format) has(form Format) bool { return f == "" || f == Both || f == form }
 
+// known refuses a word that is no format: as a policy it would ask for nothing.
+func (f Format) known() error {
+	switch f {
+	case "", Both, Bundle, Legacy:
+		return nil
+	}
+	return fmt.Errorf("%q is not a format of signatures; those are %s, %s and %s", f, Both, Bundle, Legacy)
+}
+
 // Options say how to speak to a registry. The zero value is the usual choice.
 type Options struct {
 	// Format is what Publish writes; empty means Both. What Open wants to find
@@ -85,6 +96,9 @@ type Options struct {
 	// backoff is between attempts at a request that failed for a passing
 	// reason; the zero value means go-containerregistry's, 1 s and then 3 s.
 	backoff remote.Backoff
+	// patience is the longest pause between attempts at a tag that others write
+	// too; 0 means 2 s.
+	patience time.Duration
 }
 
 func (o Options) jobs() int {
