@@ -66,7 +66,7 @@ func (a *attachment) attachBundles(ctx context.Context) (wrote int, err error) {
 		return wrote, nil
 	}
 	for _, gone := range lost(&a.theirs.referrers, refs) {
-		raw, err := a.read.manifest(ctx, gone.Digest)
+		raw, err := a.read.manifest(ctx, gone.Digest, maxManifest)
 		if useless(err) {
 			continue // it was taken away, not overwritten
 		}

@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"fmt"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -100,6 +101,9 @@ func (a *attachment) append(ctx context.Context, to attached, add []mutate.Adden
 	}
 	if len(add) == 0 {
 		return 0, nil
+	}
+	if to.none != nil {
+		return 0, fmt.Errorf("%s holds something else, and is not overwritten: %w", to.tag, to.none)
 	}
 	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	if to.digest != (v1.Hash{}) {

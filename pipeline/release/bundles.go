@@ -75,7 +75,7 @@ func likely(refs []v1.Descriptor) []v1.Descriptor {
 func (r *reader) bundleLayers(ctx context.Context, refs []v1.Descriptor) ([]v1.Descriptor, error) {
 	found := make([][]v1.Descriptor, len(refs))
 	err := each(ctx, r.jobs, len(refs), func(ctx context.Context, i int) error {
-		raw, err := r.manifest(ctx, refs[i].Digest)
+		raw, err := r.manifest(ctx, refs[i].Digest, maxReferrer)
 		if useless(err) {
 			return nil
 		}

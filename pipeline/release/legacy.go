@@ -23,11 +23,13 @@ const (
 )
 
 // attached is what stands behind a legacy tag. The digest is that of the
-// manifest, empty where there is no such tag.
+// manifest, empty where there is no such tag; none says why what stands there
+// is no evidence.
 type attached struct {
 	tag    string
 	digest v1.Hash
 	layers []v1.Descriptor
+	none   error
 }
 
 // legacy reads what the legacy tags of a manifest claim. It also returns what
@@ -52,6 +54,7 @@ func (r *reader) legacyTag(ctx context.Context, c *claims, about v1.Hash, suffix
 	found, err := r.attached(ctx, referrersTag(about)+suffix)
 	if useless(err) {
 		c.reject(err, false)
+		found.none = err
 		return found, nil
 	}
 	if err != nil {
@@ -87,9 +90,15 @@ func (r *reader) attached(ctx context.Context, tag string) (attached, error) {
 	if err != nil {
 		return attached{tag: tag}, err
 	}
-	var m v1.Manifest
+	var m struct {
+		Config v1.Descriptor `json:"config"`
+		Layers descriptors   `json:"layers"`
+	}
 	if err := json.Unmarshal(raw, &m); err != nil {
 		return attached{tag: tag}, fmt.Errorf("what %s names %w: %v", tag, errAltered, err)
+	}
+	if m.Config.Size < 0 || m.Config.Size > maxManifest {
+		return attached{tag: tag}, fmt.Errorf("the configuration of %s %w (%d bytes)", tag, errTooLarge, maxManifest)
 	}
 	return attached{tag: tag, digest: digest, layers: m.Layers}, nil
 }

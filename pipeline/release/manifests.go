@@ -24,7 +24,6 @@ const (
 // A manifest is one of those that an artifact is made of.
 type manifest struct {
 	v1.Descriptor
-	raw []byte
 	top bool
 	// config is an image's; it is nil in an index.
 	config *v1.Descriptor
@@ -111,9 +110,9 @@ func manifests(ctx context.Context, top v1.Descriptor, read func(context.Context
 func parse(desc v1.Descriptor, raw []byte) (manifest, []v1.Descriptor, error) {
 	var either struct {
 		MediaType types.MediaType `json:"mediaType"`
-		Manifests []v1.Descriptor `json:"manifests"`
+		Manifests descriptors     `json:"manifests"`
 		Config    *v1.Descriptor  `json:"config"`
-		Layers    []v1.Descriptor `json:"layers"`
+		Layers    []struct{}      `json:"layers"` // that they are there is all that matters
 	}
 	if err := json.Unmarshal(raw, &either); err != nil {
 		return manifest{}, nil, oddity(fmt.Sprintf("%s is no manifest: %v", desc.Digest, err))
@@ -124,6 +123,12 @@ func parse(desc v1.Descriptor, raw []byte) (manifest, []v1.Descriptor, error) {
 	}
 	image := either.Config != nil || either.Layers != nil
 	index := either.Manifests != nil
+	if mediaType == "" { // an OCI manifest need not name its own
+		mediaType = types.OCIManifestSchema1
+		if index {
+			mediaType = types.OCIImageIndex
+		}
+	}
 	switch {
 	case image == index, image && !mediaType.IsImage(), index && !mediaType.IsIndex():
 		return manifest{}, nil, oddity(fmt.Sprintf("%s is neither an image nor an index (%s)", desc.Digest, mediaType))
@@ -138,7 +143,7 @@ func parse(desc v1.Descriptor, raw []byte) (manifest, []v1.Descriptor, error) {
 			return manifest{}, nil, oddity(fmt.Sprintf("it holds %s, which is neither an image nor an index (%s) and cannot be signed", child.Digest, child.MediaType))
 		}
 	}
-	return manifest{Descriptor: desc, raw: raw, config: either.Config}, either.Manifests, nil
+	return manifest{Descriptor: desc, config: either.Config}, either.Manifests, nil
 }
 
 // local lists the manifests of an artifact that is at hand.

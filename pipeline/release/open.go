@@ -151,7 +151,7 @@ func (r *reader) open(ctx context.Context, ref string, top v1.Hash, raw []byte, 
 		if desc.Digest == top && raw != nil {
 			return raw, nil
 		}
-		return r.manifest(ctx, desc.Digest)
+		return r.manifest(ctx, desc.Digest, maxManifest)
 	})
 	if err != nil {
 		return nil, r.unreadable(ref, top, len(all) > 0, err)

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -34,6 +35,12 @@ const (
 	maxManifest = 4 << 20
 	// maxPages bounds the list of the referrers of one manifest.
 	maxPages = 16
+	// maxListed is how many entries of a list are read. A manifest of {},{},...
+	// holds more than a million, and each takes fifty times its size in memory.
+	maxListed = 4096
+	// maxReferrer is the size of a manifest that refers to another: that of a
+	// bundle has one layer.
+	maxReferrer = 256 << 10
 	// maxCandidates is how many of them are looked at, and how many layers of
 	// a legacy tag.
 	maxCandidates = 256
@@ -201,9 +208,9 @@ func (r *reader) tagged(ctx context.Context, tag string) ([]byte, v1.Hash, error
 	return raw, digest, nil
 }
 
-// manifest fetches a manifest by its digest.
-func (r *reader) manifest(ctx context.Context, digest v1.Hash) ([]byte, error) {
-	raw, _, err := r.get(ctx, r.url("manifests", digest.String()), acceptManifest, maxManifest)
+// manifest fetches a manifest of at most limit bytes by its digest.
+func (r *reader) manifest(ctx context.Context, digest v1.Hash, limit int64) ([]byte, error) {
+	raw, _, err := r.get(ctx, r.url("manifests", digest.String()), acceptManifest, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -279,7 +286,7 @@ func each(ctx context.Context, jobs, n int, work func(ctx context.Context, i int
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers
 func (r *reader) referrers(ctx context.Context, manifest v1.Hash) (list []v1.Descriptor, kept bool, err error) {
 	next := r.url("referrers", manifest.String())
-	for page := 0; next != nil && page < maxPages; page++ {
+	for page := 0; next != nil && page < maxPages && len(list) < maxListed; page++ {
 		raw, header, err := r.get(ctx, next, string(types.OCIImageIndex), maxManifest)
 		if page == 0 && (lacksReferrers(err) || err == nil && !isIndex(header)) {
 			list, err := r.referrersTag(ctx, manifest)
@@ -325,11 +332,38 @@ func (r *reader) referrersTag(ctx context.Context, manifest v1.Hash) ([]v1.Descr
 func referrersTag(manifest v1.Hash) string { return manifest.Algorithm + "-" + manifest.Hex }
 
 func parseReferrers(raw []byte) ([]v1.Descriptor, error) {
-	var index v1.IndexManifest
+	var index struct {
+		Manifests descriptors `json:"manifests"`
+	}
 	if err := json.Unmarshal(raw, &index); err != nil {
 		return nil, fmt.Errorf("the list of referrers %w: %v", errAltered, err)
 	}
 	return index.Manifests, nil
+}
+
+// descriptors are a list of a registry's; one that is too long is none.
+type descriptors []v1.Descriptor
+
+// UnmarshalJSON reads one entry after the other, so that a list which is too
+// long takes no memory.
+func (d *descriptors) UnmarshalJSON(raw []byte) error {
+	*d = nil
+	in := json.NewDecoder(bytes.NewReader(raw))
+	if start, err := in.Token(); err != nil || start == nil {
+		return err // or null
+	}
+	*d = descriptors{}
+	for in.More() {
+		if len(*d) == maxListed {
+			return fmt.Errorf("a list %w (%d entries)", errTooLarge, maxListed)
+		}
+		var one v1.Descriptor
+		if err := in.Decode(&one); err != nil {
+			return err
+		}
+		*d = append(*d, one)
+	}
+	return nil
 }
 
 var nextLink = regexp.MustCompile(`<([^>]*)>\s*;.*\brel="?next"?`)
