@@ -1,0 +1,133 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// faults are what can become of one request.
+var faults = []struct {
+	name   string
+	answer func(h *host, w http.ResponseWriter, r *http.Request)
+}{
+	{"an answer 500", func(_ *host, w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusInternalServerError)
+	}},
+	{"a connection that breaks before", func(*host, http.ResponseWriter, *http.Request) {
+		panic(http.ErrAbortHandler)
+	}},
+	{"a connection that breaks after", func(h *host, _ http.ResponseWriter, r *http.Request) {
+		h.inner.ServeHTTP(httptest.NewRecorder(), r)
+		panic(http.ErrAbortHandler)
+	}},
+	{"half an answer", func(h *host, w http.ResponseWriter, r *http.Request) {
+		whole := httptest.NewRecorder()
+		h.inner.ServeHTTP(whole, r)
+		for key, values := range whole.Header() {
+			w.Header()[key] = values
+		}
+		w.Header().Set("Content-Length", fmt.Sprint(whole.Body.Len()+1))
+		w.WriteHeader(whole.Code)
+		w.Write(whole.Body.Bytes())
+		panic(http.ErrAbortHandler)
+	}},
+}
+
+// Whichever request fails and however, a tag never names what does not verify,
+// and publishing again finishes the work and leaves nothing twice.
+func TestPublishWhereOneRequestFails(t *testing.T) {
+	signer := newKey(t)
+	for _, p := range []product{anImage(t, 1), anIndex(t, 1)} {
+		for _, kind := range kinds {
+			h := serve(t, kind.referrers)
+			opts := h.options()
+			opts.Jobs = 1 // the same requests in the same order
+			p.publish(t, h, signer, opts, "v1")
+			total := len(h.requests())
+			want := h.allAttached(t, signer, p)
+			step, faults := 1, faults
+			if len(p.images) > 0 { // it takes the steps of an image three times over
+				step, faults = 7, faults[2:3]
+			}
+			for _, fault := range faults {
+				t.Run(fmt.Sprintf("%d manifests, %s, %s", len(p.images)+1, kind.name, fault.name), func(t *testing.T) {
+					failures := 0
+					for n := 1; n <= total; n += step {
+						h := serve(t, kind.referrers)
+						opts := h.options()
+						opts.Jobs = 1
+						var failed request
+						h.answer(func(i int, w http.ResponseWriter, r *http.Request) bool {
+							if i != n {
+								return false
+							}
+							failed = request{r.Method, r.URL.Path}
+							fault.answer(h, w, r)
+							return true
+						})
+						_, err := Publish(context.Background(), h.repo(t), p.report, p.artifact, p.statements, signer, []string{"v1"}, opts)
+						h.answer(nil)
+						_, notOpen := Open(context.Background(), h.refTo(t, ":v1"), signer.Verifier(), Policy{Format: Both}, h.options())
+						switch {
+						case err == nil && notOpen != nil:
+							t.Errorf("request %d (%s): published, and then: %v", n, failed, notOpen)
+						case err != nil && notOpen != nil && !errors.Is(notOpen, ErrNotFound):
+							t.Errorf("request %d (%s): the tag names what does not verify: %v", n, failed, notOpen)
+						}
+						if err != nil {
+							failures++
+						}
+						p.publish(t, h, signer, opts, "v1")
+						if diff := cmp.Diff(want, h.allAttached(t, signer, p)); diff != "" {
+							t.Errorf("request %d (%s): what is attached after publishing again (-want +got):\n%s", n, failed, diff)
+						}
+						h.Close()
+					}
+					if failures == 0 {
+						t.Errorf("none of %d requests mattered", total)
+					}
+				})
+			}
+		}
+	}
+}
+
+// What fails once for a passing reason is tried again.
+func TestPublishTriesAgain(t *testing.T) {
+	signer, p := newKey(t), anImage(t, 1)
+	for _, kind := range kinds {
+		h := serve(t, kind.referrers)
+		opts := h.options()
+		opts.Jobs = 1
+		opts.backoff.Steps = 6 // an upload is several requests, and is tried again as one
+		seen := make(map[request]bool)
+		h.answer(func(n int, w http.ResponseWriter, r *http.Request) bool {
+			path, _, _ := strings.Cut(r.URL.Path, "/uploads/") // each has an address of its own
+			key := request{r.Method, path}
+			if seen[key] {
+				return false
+			}
+			seen[key] = true
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return true
+		})
+		p.publish(t, h, signer, opts, "v1")
+	}
+}
+
+func (h *host) allAttached(t testing.TB, signer *Signer, p product) map[v1.Hash]counts {
+	t.Helper()
+	all := make(map[v1.Hash]counts)
+	for _, digest := range append([]v1.Hash{p.digest}, p.images...) {
+		all[digest] = h.attached(t, signer, digest)
+	}
+	return all
+}
