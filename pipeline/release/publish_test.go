@@ -214,6 +214,28 @@ func TestPublishReadsBack(t *testing.T) {
 	}
 }
 
+// It is the evidence too that is read back: what is lost after Publish saw it
+// under the tag of attestations is noticed before the tag is moved.
+func TestPublishReadsBackEvidence(t *testing.T) {
+	h, p := serve(t, true), anImage(t, 1)
+	looks := 0
+	h.answer(func(_ int, w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodGet || !strings.HasSuffix(r.URL.Path, attestationSuffix) {
+			return false
+		}
+		looks++
+		if looks <= 2 { // before writing, and after
+			return false
+		}
+		http.NotFound(w, r)
+		return true
+	})
+	_, err := Publish(context.Background(), h.repo(t), p.report, p.artifact, p.statements, newKey(t), []string{"v1"}, h.options())
+	if err == nil || slices.Contains(h.requests(), request{http.MethodPut, "manifests/v1"}) {
+		t.Errorf("it is published, or the tag is moved all the same: err is %v", err)
+	}
+}
+
 // What is ours and there already is not written twice.
 func TestPublishTwice(t *testing.T) {
 	for _, kind := range kinds {

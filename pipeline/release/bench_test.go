@@ -1,0 +1,48 @@
+package release
+
+import (
+	"context"
+	"testing"
+)
+
+// What a release of two platforms costs beside the network: nanoseconds, and
+// requests, each of which is a round trip in the end.
+func BenchmarkRelease(b *testing.B) {
+	p, signer := anIndex(b, 1), newKey(b)
+	for _, kind := range kinds {
+		for _, format := range []Format{Both, Bundle, Legacy} {
+			for _, tc := range []struct {
+				name             string
+				prepare, measure func(h *host, opts Options)
+			}{
+				{"publish", func(*host, Options) {}, func(h *host, opts Options) { p.publish(b, h, signer, opts, "v1") }},
+				{"publish again", func(h *host, opts Options) { p.publish(b, h, signer, opts, "v1") },
+					func(h *host, opts Options) { p.publish(b, h, signer, opts, "v1") }},
+				{"open", func(h *host, opts Options) { p.publish(b, h, signer, opts, "v1") }, func(h *host, opts Options) {
+					if _, err := Open(context.Background(), h.repo(b).Tag("v1"), signer.Verifier(), Policy{Format: format}, h.options()); err != nil {
+						b.Fatal(err)
+					}
+				}},
+			} {
+				b.Run(tc.name+"/"+kind.name+"/"+string(format), func(b *testing.B) {
+					requests := 0
+					for range b.N {
+						b.StopTimer()
+						h := serve(b, kind.referrers)
+						opts := h.options()
+						opts.Format = format
+						tc.prepare(h, opts)
+						h.requests()
+						b.StartTimer()
+						tc.measure(h, opts)
+						b.StopTimer()
+						requests += len(h.requests())
+						h.Close()
+						b.StartTimer()
+					}
+					b.ReportMetric(float64(requests)/float64(b.N), "requests/op")
+				})
+			}
+		}
+	}
+}
