@@ -13,22 +13,24 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// faults are what can become of one request.
+// faults are what can become of one request. The step is how many requests lie
+// between those that fail: two of the faults are much like the other two.
 var faults = []struct {
 	name   string
+	step   int
 	answer func(h *host, w http.ResponseWriter, r *http.Request)
 }{
-	{"an answer 500", func(_ *host, w http.ResponseWriter, _ *http.Request) {
+	{"an answer 500", 1, func(_ *host, w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusInternalServerError)
 	}},
-	{"a connection that breaks before", func(*host, http.ResponseWriter, *http.Request) {
+	{"a connection that breaks before", 3, func(*host, http.ResponseWriter, *http.Request) {
 		panic(http.ErrAbortHandler)
 	}},
-	{"a connection that breaks after", func(h *host, _ http.ResponseWriter, r *http.Request) {
+	{"a connection that breaks after", 1, func(h *host, _ http.ResponseWriter, r *http.Request) {
 		h.inner.ServeHTTP(httptest.NewRecorder(), r)
 		panic(http.ErrAbortHandler)
 	}},
-	{"half an answer", func(h *host, w http.ResponseWriter, r *http.Request) {
+	{"half an answer", 3, func(h *host, w http.ResponseWriter, r *http.Request) {
 		whole := httptest.NewRecorder()
 		h.inner.ServeHTTP(whole, r)
 		for key, values := range whole.Header() {
@@ -53,11 +55,11 @@ func TestPublishWhereOneRequestFails(t *testing.T) {
 			p.publish(t, h, signer, opts, "v1")
 			total := len(h.requests())
 			want := h.allAttached(t, signer, p)
-			step, faults := 1, faults
-			if len(p.images) > 0 { // it takes the steps of an image three times over
-				step, faults = 7, faults[2:3]
-			}
 			for _, fault := range faults {
+				step := fault.step
+				if len(p.images) > 0 { // it takes the steps of an image three times over
+					step *= 10
+				}
 				t.Run(fmt.Sprintf("%d manifests, %s, %s", len(p.images)+1, kind.name, fault.name), func(t *testing.T) {
 					failures := 0
 					for n := 1; n <= total; n += step {

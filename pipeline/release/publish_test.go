@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -319,35 +320,69 @@ func TestPublishBesideOthers(t *testing.T) {
 }
 
 // Another releaser who read a shared tag before we wrote it and writes it
-// after us takes our entries away. Publish notices, and in the end both are
-// there.
+// after us takes our entries away, or also those of others that we saw. Publish
+// notices, and in the end all are there.
 func TestPublishNoticesThatItWasOverwritten(t *testing.T) {
 	p := anImage(t, 1)
-	for _, tag := range []string{referrersTag(p.digest), referrersTag(p.digest) + ".sig", referrersTag(p.digest) + ".att"} {
-		t.Run(tag[len(referrersTag(p.digest)):], func(t *testing.T) {
-			h, ours, theirs := serve(t, false), newKey(t), newKey(t)
-			p.publish(t, h, theirs, h.options())
-			old := h.get(t, "manifests/"+tag)
-			overwritten := false
-			h.answer(func(_ int, w http.ResponseWriter, r *http.Request) bool {
-				if overwritten || r.Method != http.MethodPut || !strings.HasSuffix(r.URL.Path, "/"+tag) {
-					return false
+	for _, suffix := range []string{"", signatureSuffix, attestationSuffix} {
+		path := "manifests/" + referrersTag(p.digest) + suffix
+		for _, by := range []string{"what stood there", "nothing"} {
+			t.Run(fmt.Sprintf("%q by %s", suffix, by), func(t *testing.T) {
+				h, ours, theirs := serve(t, false), newKey(t), newKey(t)
+				p.publish(t, h, theirs, h.options())
+				old := h.get(t, path)
+				overwritten := false
+				h.answer(func(_ int, w http.ResponseWriter, r *http.Request) bool {
+					if overwritten || r.Method != http.MethodPut || !strings.HasSuffix(r.URL.Path, "/"+path) {
+						return false
+					}
+					overwritten = true
+					h.inner.ServeHTTP(w, r)
+					if by == "nothing" {
+						h.remove(t, path)
+					} else {
+						h.put(t, path, old)
+					}
+					return true
+				})
+				p.publish(t, h, ours, h.options(), "v1")
+				if !overwritten {
+					t.Fatal("nothing was written under the tag")
 				}
-				overwritten = true
-				h.inner.ServeHTTP(w, r)
-				h.put(t, "manifests/"+tag, old)
-				return true
+				for _, signer := range []*Signer{ours, theirs} {
+					if _, err := Open(context.Background(), h.refTo(t, ":v1"), signer.Verifier(), Policy{Format: Both}, h.options()); err != nil {
+						t.Error(err)
+					}
+				}
 			})
-			p.publish(t, h, ours, h.options(), "v1")
-			if !overwritten {
-				t.Fatal("nothing was written under the tag")
-			}
-			for _, signer := range []*Signer{ours, theirs} {
-				if _, err := Open(context.Background(), h.repo(t).Tag("v1"), signer.Verifier(), Policy{Format: Both}, h.options()); err != nil {
-					t.Error(err)
-				}
-			}
-		})
+		}
+	}
+}
+
+// A registry may be slow to list what it has. Publish then writes again, and
+// what it writes is the same and not a second signature.
+func TestPublishWhereTheListLags(t *testing.T) {
+	h, p, signer := serve(t, true), anImage(t, 1), newKey(t)
+	asked := 0
+	h.answer(func(_ int, w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/referrers/"+p.digest.String()) {
+			return false
+		}
+		asked++
+		if asked > 6 { // before writing, once for each of four bundles, and after
+			return false
+		}
+		w.Header().Set("Content-Type", string(types.OCIImageIndex))
+		w.Write([]byte(`{"schemaVersion":2,"manifests":[]}`))
+		return true
+	})
+	p.publish(t, h, signer, h.options(), "v1")
+	if asked <= 6 {
+		t.Fatalf("the list was asked for %d times", asked)
+	}
+	h.answer(nil)
+	if diff := cmp.Diff(counts{4, 1, 3}, h.attached(t, signer, p.digest)); diff != "" {
+		t.Errorf("what is attached (-want +got):\n%s", diff)
 	}
 }
 
