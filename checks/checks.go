@@ -113,10 +113,11 @@ type Report struct {
 	Findings []Finding `json:"findings"`
 }
 
-// OK tells whether the subject passes: at least one rule looked at it and none
-// found an error. A nil report is not OK.
+// OK tells whether the subject passes: at least one rule looked at it, and what
+// was found are warnings. A nil report is not OK, nor is one with a severity
+// that nobody knows.
 func (r *Report) OK() bool {
-	return r != nil && len(r.Rules) > 0 && r.Count(Error) == 0
+	return r != nil && len(r.Rules) > 0 && r.Count(Warning) == len(r.Findings)
 }
 
 // Count returns the number of findings of one severity.

@@ -81,6 +81,10 @@ func TestFailClosed(t *testing.T) {
 		t.Errorf("Merge of nothing = %v, want an error", r)
 	}
 	var none *Report
+	odd := &Report{Rules: []string{"even"}, Findings: []Finding{{Rule: "even", Severity: "fatal"}}}
+	if odd.OK() {
+		t.Error("a report with a severity that nobody knows is OK")
+	}
 	if none.OK() || (&Report{}).OK() {
 		t.Error("a report without rules is OK")
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -151,8 +152,12 @@ func run(ctx context.Context, svc *service.Service, t *Toolchain, env, args []st
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err = cmd.Run()
-	return strings.TrimRight(out.String(), "\n"), err
+	said = downloading.ReplaceAllString(out.String(), "")
+	return strings.TrimRight(said, "\n"), err
 }
+
+// downloading is Go's word of progress, which is none of what went wrong.
+var downloading = regexp.MustCompile(`(?m)^go: downloading .*\n`)
 
 // fail tells a compiler that objected from one that could not be run, and adds
 // what Go does not say.
