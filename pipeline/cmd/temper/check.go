@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
@@ -32,8 +36,13 @@ It prints NAME DIGEST for each image that passes and exits 3 if one does not.`,
 		Args: atLeast(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			var reports []*checks.Report
-			for _, arg := range args {
-				subjects, err := find(c.Context(), arg)
+			tmp, err := os.MkdirTemp("", "temper-check-*")
+			if err != nil {
+				return err
+			}
+			defer os.RemoveAll(tmp)
+			for i, arg := range args {
+				subjects, err := find(c.Context(), arg, filepath.Join(tmp, strconv.Itoa(i)))
 				if err != nil {
 					return err
 				}
@@ -85,8 +94,9 @@ type subject struct {
 	artifact mutate.Appendable
 }
 
-// find returns the images that an argument means.
-func find(ctx context.Context, arg string) ([]subject, error) {
+// find returns the images that an argument means. It may unpack them into tmp,
+// which does not exist yet.
+func find(ctx context.Context, arg, tmp string) ([]subject, error) {
 	info, err := os.Stat(arg)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -96,11 +106,68 @@ func find(ctx context.Context, arg string) ([]subject, error) {
 	case info.IsDir():
 		return fromLayout(arg)
 	}
-	img, err := tarball.ImageFromPath(arg, nil)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s as an image tarball: %w", arg, err)
+	return fromTarball(arg, tmp)
+}
+
+// fromTarball returns the images of an archive, by the names in it if there
+// are several.
+func fromTarball(file, tmp string) ([]subject, error) {
+	base := filepath.Base(file)
+	if err := os.Mkdir(tmp, 0o700); err != nil {
+		return nil, err
 	}
-	return []subject{{filepath.Base(arg), img}}, nil
+	err := image.Unpack(file, tmp)
+	if errors.Is(err, image.ErrNoLayout) {
+		return fromDocker(file, base)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s is no image tarball: %w", file, err)
+	}
+	subjects, err := fromLayout(tmp)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	for i := range subjects {
+		if len(subjects) == 1 {
+			subjects[i].name = base
+		} else {
+			subjects[i].name = strings.TrimSuffix(base+":"+subjects[i].name, ":")
+		}
+	}
+	return subjects, nil
+}
+
+// fromDocker reads an archive of the kind that has a manifest.json only.
+func fromDocker(file, base string) ([]subject, error) {
+	open := func() (io.ReadCloser, error) { return os.Open(file) }
+	manifest, err := tarball.LoadManifest(open)
+	if err != nil {
+		return nil, fmt.Errorf("%s is no image tarball, it has neither an oci-layout nor a manifest.json: %w", file, err)
+	}
+	var out []subject
+	for _, m := range manifest {
+		var tag *name.Tag
+		called := base
+		if len(manifest) > 1 {
+			if len(m.RepoTags) == 0 {
+				return nil, fmt.Errorf("%s holds %d images, and %s has no name to choose it by; save it alone", file, len(manifest), m.Config)
+			}
+			parsed, err := name.NewTag(m.RepoTags[0])
+			if err != nil {
+				return nil, fmt.Errorf("reading %s: %w", file, err)
+			}
+			tag, called = &parsed, base+":"+m.RepoTags[0]
+		}
+		img, err := tarball.Image(open, tag)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", file, err)
+		}
+		out = append(out, subject{called, img})
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%s holds no image", file)
+	}
+	return out, nil
 }
 
 func fromLayout(dir string) ([]subject, error) {

@@ -1,0 +1,75 @@
+package image
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+)
+
+// ErrNoLayout says that an archive holds no OCI layout.
+var ErrNoLayout = errors.New("it holds no OCI layout")
+
+// Unpack puts the OCI layout that a tarball holds into an empty folder, for
+// [Read]: what "docker save", "skopeo copy ... oci-archive:" and [WriteTarball]
+// write. An archive without one, as older dockers and podman save them, is
+// [ErrNoLayout]. Nothing but the layout's own files is unpacked, and no more
+// than the archive has bytes.
+func Unpack(file, dir string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	left, marked := info.Size(), false
+	for r := tar.NewReader(f); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", file, err)
+		}
+		name := path.Clean(h.Name)
+		if h.Typeflag != tar.TypeReg || name != markFile && name != indexFile && !strings.HasPrefix(name, "blobs/") {
+			continue
+		}
+		if left -= h.Size; left < 0 {
+			return fmt.Errorf("reading %s: %s is larger than the archive it is in", file, name)
+		}
+		if err := unpack(root, name, r); err != nil {
+			return fmt.Errorf("unpacking %s: %w", file, err)
+		}
+		marked = marked || name == markFile
+	}
+	if !marked {
+		return fmt.Errorf("reading %s: %w", file, ErrNoLayout)
+	}
+	return nil
+}
+
+func unpack(root *os.Root, name string, from io.Reader) error {
+	if err := root.MkdirAll(path.Dir(name), 0o700); err != nil {
+		return err
+	}
+	// Of two entries of one name the one that was read first would stay, for one
+	// reader, and the last for another.
+	f, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, from)
+	return errors.Join(err, f.Close())
+}
