@@ -26,11 +26,18 @@ var live = sync.OnceValue(func() string {
 	if err != nil {
 		return "no dagger on PATH: install the dagger CLI v0.21.8 and have an engine to run this test"
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	if out, err := exec.CommandContext(ctx, cli, "--progress=plain", "core", "version").CombinedOutput(); err != nil {
+	try := func(args ...string) (lastLine string, err error) {
+		out, err := exec.CommandContext(ctx, cli, append([]string{"--progress=plain"}, args...)...).CombinedOutput()
 		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-		return "dagger finds no engine, start one to run this test: " + lines[len(lines)-1]
+		return lines[len(lines)-1], err
+	}
+	if last, err := try("core", "version"); err != nil {
+		return "dagger finds no engine, start one to run this test: " + last
+	}
+	if last, err := try("core", "container", "from", "--address="+DefaultToolchain, "with-exec", "--args=go,version", "stdout"); err != nil {
+		return "the engine cannot run " + DefaultToolchain + ", let it pull the image to run this test: " + last
 	}
 	// The client library would fetch a CLI of its own from the network.
 	os.Setenv("_EXPERIMENTAL_DAGGER_CLI_BIN", cli)
