@@ -118,6 +118,18 @@ func goLine(svc *service.Service) (line, file string, err error) {
 	return "go" + mod.Go.Version, "go.mod", nil
 }
 
+// ModulePath returns the path of the module that the service belongs to.
+func ModulePath(svc *service.Service) (string, error) {
+	mod, err := parseMod(svc.Module)
+	if err != nil {
+		return "", err
+	}
+	if mod.Module == nil {
+		return "", fmt.Errorf("%s names no module; add one: module example.com/NAME", mod.Syntax.Name)
+	}
+	return mod.Module.Mod.Path, nil
+}
+
 func parseMod(dir string) (*modfile.File, error) {
 	path := filepath.Join(dir, "go.mod")
 	raw, err := os.ReadFile(path)

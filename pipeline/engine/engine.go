@@ -62,7 +62,8 @@ type Options struct {
 	// Platforms are OS/ARCH to build for in place of what temper.yaml names.
 	Platforms []string
 	// Repository names the repository in the names of cache volumes, so that two
-	// repositories with services of one name share nothing; empty is "default".
+	// repositories with services of one name share nothing; empty is each
+	// service's module path.
 	Repository string
 	// Source is URI@COMMIT for the provenance; empty records no source.
 	Source string
@@ -80,9 +81,6 @@ type Pipeline struct {
 // New returns the pipeline for a repository's sources. It does not need .git,
 // and is better off without it: a commit would spoil what is cached.
 func New(client *dagger.Client, source *dagger.Directory, opts Options) *Pipeline {
-	if opts.Repository == "" {
-		opts.Repository = "default"
-	}
 	return &Pipeline{client: client, source: source, opts: opts}
 }
 
@@ -130,6 +128,7 @@ func (p *Pipeline) runner() (*dagger.Container, error) {
 // A Service is what a repository says of one of its services.
 type Service struct {
 	Name      string     `json:"name"`
+	Module    string     `json:"module"`
 	Dir       string     `json:"dir"`
 	Package   string     `json:"package"`
 	Go        string     `json:"go"`
@@ -298,5 +297,9 @@ func (p *Pipeline) platforms() []string {
 // Volume is the name of the cache volume of a service and platform. No other
 // service, platform, Go release or repository has one of that name.
 func (p *Pipeline) Volume(svc *Service, platform string) string {
-	return strings.Join([]string{"temper", p.opts.Repository, svc.Name, strings.ReplaceAll(platform, "/", "-"), svc.Go}, ":")
+	repository := p.opts.Repository
+	if repository == "" {
+		repository = svc.Module
+	}
+	return strings.Join([]string{"temper", repository, svc.Name, strings.ReplaceAll(platform, "/", "-"), svc.Go}, ":")
 }

@@ -173,9 +173,9 @@ func call(f *ast.Field) string {
 }
 
 const twoServices = `{"services": [
-	{"name": "orders", "dir": ".", "package": "./cmd/orders", "go": "go1.26.8", "platforms": [
+	{"name": "orders", "module": "example.com/shop", "dir": ".", "package": "./cmd/orders", "go": "go1.26.8", "platforms": [
 		{"platform": "linux/amd64", "cache": "services/0/orders/linux-amd64"}, {"platform": "linux/arm64", "cache": "services/0/orders/linux-arm64"}]},
-	{"name": "stock", "dir": ".", "package": "./cmd/stock", "go": "go1.26.8", "platforms": [
+	{"name": "stock", "module": "example.com/shop", "dir": ".", "package": "./cmd/stock", "go": "go1.26.8", "platforms": [
 		{"platform": "linux/amd64", "cache": "services/0/stock/linux-amd64"}, {"platform": "linux/arm64", "cache": "services/0/stock/linux-arm64"}]}]}`
 
 // pipeline returns one that talks to a stand-in.
@@ -307,5 +307,27 @@ func TestFailingWell(t *testing.T) {
 	}
 	if _, err := New(p.client, p.source, Options{}).Layout(ctx, "orders"); err == nil {
 		t.Error("a pipeline without temper builds")
+	}
+}
+
+// No two services share a cache volume, nor do two platforms, Go releases or
+// repositories of one.
+func TestVolume(t *testing.T) {
+	p, _ := pipeline(t, Options{})
+	named, _ := pipeline(t, Options{Repository: "shop"})
+	a := &Service{Name: "a", Module: "example.com/one", Go: "go1.26.8"}
+	seen := make(map[string]bool)
+	for _, volume := range []string{
+		p.Volume(a, "linux/amd64"),
+		p.Volume(a, "linux/arm64"),
+		p.Volume(&Service{Name: "b", Module: a.Module, Go: a.Go}, "linux/amd64"),
+		p.Volume(&Service{Name: "a", Module: "example.com/two", Go: a.Go}, "linux/amd64"),
+		p.Volume(&Service{Name: "a", Module: a.Module, Go: "go1.26.9"}, "linux/amd64"),
+		named.Volume(a, "linux/amd64"),
+	} {
+		if seen[volume] {
+			t.Errorf("two have the volume %s", volume)
+		}
+		seen[volume] = true
 	}
 }

@@ -59,8 +59,8 @@ func New(
 	// GOPROXY for fetching modules.
 	// +optional
 	goProxy string,
-	// The name of the repository in the names of its cache volumes: two
-	// repositories that give different names share no cache.
+	// The name of the repository in the names of its cache volumes, in place of
+	// each service's module path: repositories with different names share no cache.
 	// +optional
 	repository string,
 	// What to record as the source in the provenance: URI@COMMIT.

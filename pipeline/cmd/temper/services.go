@@ -52,6 +52,8 @@ compile it. It compiles nothing.`,
 // A listedService is what temper services --json writes of one.
 type listedService struct {
 	Name string `json:"name"`
+	// Module is the path of the module that the service belongs to.
+	Module string `json:"module"`
 	// Dir is the folder that Go is run in, Package the main package in it, and
 	// Main both joined; relative to the repository, with slashes.
 	Dir       string           `json:"dir"`
@@ -82,8 +84,13 @@ func listServices(ctx context.Context, f servicesFlags) ([]listedService, error)
 		if err != nil {
 			return nil, err
 		}
+		module, err := binary.ModulePath(svc)
+		if err != nil {
+			return nil, err
+		}
 		one := listedService{
 			Name:    svc.Name,
+			Module:  module,
 			Dir:     relative(svc.Root, svc.Dir),
 			Package: svc.Package,
 			Main:    binary.RelativeDir(svc),
