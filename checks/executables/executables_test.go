@@ -38,6 +38,24 @@ package main
 import "github.com/go-delve/delve/service"
 
 func main() { service.Listen() }
+-- profiled/main.go --
+package main
+
+import (
+	"net/http"
+	_ "net/http/pprof"
+)
+
+func main() { http.Get("") }
+-- client/main.go --
+package main
+
+import "net/http"
+
+// It speaks of "net/http/pprof.Index" and expvar.Handler, and has neither.
+var words = []string{"net/http/pprof.Index", "expvar.Handler"}
+
+func main() { http.Get(words[len(words)-1]) }
 -- delve/go.mod --
 module github.com/go-delve/delve
 
@@ -123,6 +141,9 @@ func TestRules(t *testing.T) {
 		{"another machine", "-trimpath;-ldflags=-s -w;GOARCH=arm64;.", []string{"platform"}},
 		{"another system with the same format", "-trimpath;-ldflags=-s -w;GOOS=freebsd;.", []string{"platform"}},
 		{"a debugger linked in, from a folder", "-trimpath;-ldflags=-s -w;./debugged", []string{"debug-module"}},
+		{"profiles served by an import", "-trimpath;-ldflags=-s -w;./profiled", []string{"debug-package"}},
+		{"the same in a position-independent executable", "-trimpath;-ldflags=-s -w;-buildmode=pie;./profiled", []string{"debug-package", "static"}},
+		{"a client that has their names in strings", "-trimpath;-ldflags=-s -w;./client", []string{}},
 		{"single files", "-trimpath;-ldflags=-s -w;main.go", []string{"build-info"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

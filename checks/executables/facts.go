@@ -29,6 +29,8 @@ type Facts struct {
 	Symbols, DWARF bool
 	// Go is the build info that the Go linker wrote, nil where there is none.
 	Go *debug.BuildInfo
+	// Packages are those of the known debug packages that are linked in, sorted.
+	Packages []string
 }
 
 // Setting returns a build setting such as "CGO_ENABLED", empty where the
@@ -85,6 +87,9 @@ func Read(r io.ReaderAt) (*Facts, error) {
 		case strings.HasPrefix(s.Name, ".debug_"), strings.HasPrefix(s.Name, ".zdebug_"):
 			f.DWARF = true
 		}
+	}
+	if f.Packages, err = linkedPackages(e); err != nil {
+		return nil, err
 	}
 	// The blob that buildinfo looks for is absent in what Go did not link; the
 	// rule about it says so. Only a file that cannot be read is an error.

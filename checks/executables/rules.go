@@ -19,7 +19,7 @@ type Subject struct {
 
 // Rules are the rules about an executable.
 var Rules = []*checks.Check[*Subject]{
-	static, stripped, platform, buildInfo, cgo, trimmed, debugModule,
+	static, stripped, platform, buildInfo, cgo, trimmed, debugModule, debugPackage,
 }
 
 var static = &checks.Check[*Subject]{

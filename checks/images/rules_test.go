@@ -252,6 +252,8 @@ func goProgram(t *testing.T, flags ...string) []byte {
 			known = false
 		case strings.HasPrefix(f, "module="):
 			module = strings.TrimPrefix(f, "module=")
+		case strings.HasPrefix(f, "import="):
+			source = strings.Replace(source, "\n\n", "\n\nimport _ \""+strings.TrimPrefix(f, "import=")+"\"\n\n", 1)
 		case strings.HasPrefix(f, "-"):
 			args = append(args, f)
 		default:
