@@ -2,6 +2,7 @@ package temper_test
 
 import (
 	"archive/tar"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -145,7 +146,7 @@ func extract(t *testing.T, l v1.Layer, root string) {
 		switch h.Typeflag {
 		case tar.TypeDir:
 			if err = os.MkdirAll(path, 0o755); err == nil {
-				err = os.Lchown(path, h.Uid, h.Gid)
+				err = errors.Join(os.Chown(path, h.Uid, h.Gid), os.Chmod(path, h.FileInfo().Mode()))
 			}
 		case tar.TypeLink:
 			err = os.Link(filepath.Join(root, filepath.FromSlash(h.Linkname)), path)
