@@ -1,0 +1,223 @@
+package evidence
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	spdxjson "github.com/spdx/tools-golang/json"
+	"github.com/spdx/tools-golang/spdxlib"
+
+	"temper/checks"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// hash is a digest that says who it is.
+func hash(digit string) v1.Hash {
+	return v1.Hash{Algorithm: "sha256", Hex: strings.Repeat(digit, 64)}
+}
+
+// built are the images of one service for two platforms, as a build that took
+// one module from a fork and one from the vendor folder leaves them.
+func built() (Base, map[string]string, []Image) {
+	info := &debug.BuildInfo{
+		GoVersion: "go1.26.8",
+		Path:      "example.com/shop/cmd/orders",
+		Main:      debug.Module{Path: "example.com/shop", Version: "(devel)"},
+		Deps: []*debug.Module{
+			{Path: "example.com/vendored", Version: "v1.2.3"},
+			{Path: "example.com/original", Version: "v1.0.0", Replace: &debug.Module{Path: "example.com/fork", Version: "v1.0.1", Sum: "h1:fork="}},
+			{Path: "github.com/a/b+c", Version: "v0.0.0-20260102030405-0123456789ab+incompatible", Sum: "h1:odd="},
+		},
+	}
+	image := func(platform, digit string) Image {
+		return Image{Platform: platform, Digest: hash(digit), Binary: "/usr/local/bin/orders", BinaryDigest: hash(digit), Go: info}
+	}
+	base := Base{Name: "builtin", Digest: hash("b"), Packages: []Package{{Name: "tzdata", Version: "2025c", URL: "pkg:generic/tzdata@2025c"}}}
+	sums := ParseGoSum([]byte("example.com/vendored v1.2.3 h1:vendored=\nexample.com/vendored v1.2.3/go.mod h1:mod=\nbroken line\n"))
+	return base, sums, []Image{image("linux/amd64", "1"), image("linux/arm64", "2")}
+}
+
+// golden compares what is said with what was said before.
+func golden(t *testing.T, name string, v any) []byte {
+	t.Helper()
+	got, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, '\n')
+	path := filepath.Join("testdata", name+".json")
+	if *update {
+		if err := os.WriteFile(path, got, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", name, diff)
+	}
+	return got
+}
+
+func TestSBOM(t *testing.T) {
+	base, sums, images := built()
+	doc, err := SBOM("orders", hash("0"), base, sums, images...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := golden(t, "sbom", doc)
+
+	// Who reads SPDX reads this, and finds every relationship's ends.
+	read, err := spdxjson.Read(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatalf("SPDX's own reader: %v", err)
+	}
+	if err := spdxlib.ValidateDocument(read); err != nil {
+		t.Errorf("SPDX's own validation: %v", err)
+	}
+	s, err := State(SPDX, doc, "orders", hash("0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules, err := s.Modules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"example.com/shop (devel)", "example.com/vendored v1.2.3", "example.com/fork v1.0.1",
+		"github.com/a/b+c v0.0.0-20260102030405-0123456789ab+incompatible",
+	}
+	if diff := cmp.Diff(want, modules); diff != "" {
+		t.Errorf("modules in the SBOM (-want +got):\n%s", diff)
+	}
+
+	// One platform's own names no other.
+	one, err := SBOM("orders", images[0].Digest, base, sums, images[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if raw, err := json.Marshal(one); err != nil || bytes.Contains(raw, []byte(images[1].Digest.Hex)) {
+		t.Errorf("the SBOM of one image names the other: %v", err)
+	}
+	if _, err := SBOM("orders", hash("0"), base, sums); err == nil {
+		t.Error("an SBOM of no image is made")
+	}
+}
+
+func build(started time.Time) Build {
+	base, sums, _ := built()
+	return Build{
+		Parameters: map[string]any{"service": "orders", "platforms": []string{"linux/amd64", "linux/arm64"}},
+		Source:     Source{URI: "https://example.com/shop", Commit: strings.Repeat("c", 40), Dirty: true},
+		Go:         "go1.26.8", Chosen: "go.mod",
+		Base: base, Sums: sums, Version: "devel",
+		Started: started, Finished: started.Add(time.Minute),
+	}
+}
+
+var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+
+func TestProvenance(t *testing.T) {
+	_, _, images := built()
+	golden(t, "provenance", ProvenanceOf(build(noon), images...))
+
+	// What is not known is not claimed.
+	unknown := build(noon)
+	unknown.Source = Source{}
+	for _, d := range ProvenanceOf(unknown, images...).BuildDefinition.ResolvedDependencies {
+		if d.Name == "source" {
+			t.Errorf("a build of unknown source claims %+v", d)
+		}
+	}
+}
+
+func TestSameBuild(t *testing.T) {
+	_, _, images := built()
+	state := func(change func(*Build), about ...v1.Hash) *Statement {
+		b := build(noon)
+		change(&b)
+		s, err := State(Provenance, ProvenanceOf(b, images...), "orders", about...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	first := state(func(*Build) {}, hash("0"))
+	for _, test := range []struct {
+		name  string
+		other *Statement
+		want  bool
+	}{
+		{"at another time", state(func(b *Build) { b.Started, b.Finished = noon.Add(time.Hour), noon.Add(2*time.Hour) }, hash("0")), true},
+		{"of another commit", state(func(b *Build) { b.Source.Commit = strings.Repeat("d", 40) }, hash("0")), false},
+		{"of a clean tree", state(func(b *Build) { b.Source.Dirty = false }, hash("0")), false},
+		{"with another Go", state(func(b *Build) { b.Go = "go1.26.9" }, hash("0")), false},
+		{"about another image", state(func(*Build) {}, hash("9")), false},
+	} {
+		got, err := SameBuild(first, test.other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != test.want {
+			t.Errorf("%s: SameBuild = %v, want %v", test.name, got, test.want)
+		}
+	}
+}
+
+func TestStateReport(t *testing.T) {
+	find := func(rule string, s checks.Severity) checks.Finding {
+		return checks.Finding{Rule: rule, Severity: s, Place: "here", Message: "bad"}
+	}
+	for _, test := range []struct {
+		name     string
+		findings []checks.Finding
+		want     testResult
+	}{
+		{"clean", nil, testResult{Result: "PASSED", PassedTests: []string{"a", "b"}, WarnedTests: []string{}, FailedTests: []string{}}},
+		{"a warning", []checks.Finding{find("a", checks.Warning)},
+			testResult{Result: "WARNED", PassedTests: []string{"b"}, WarnedTests: []string{"a"}, FailedTests: []string{}}},
+		{"both", []checks.Finding{find("a", checks.Warning), find("b", checks.Error)},
+			testResult{Result: "FAILED", PassedTests: []string{}, WarnedTests: []string{"a"}, FailedTests: []string{"b"}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := &checks.Report{Subject: checks.Subject{Name: "orders", Digest: hash("0").String()}, Rules: []string{"a", "b"}, Findings: test.findings}
+			s, err := StateReport(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got testResult
+			if err := s.decode(TestResult, &got); err != nil {
+				t.Fatal(err)
+			}
+			got.Report, got.Configuration = nil, nil
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("test result (-want +got):\n%s", diff)
+			}
+			back, err := s.Report()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(r, back); diff != "" {
+				t.Errorf("report read back (-want +got):\n%s", diff)
+			}
+			if !s.About(hash("0")) {
+				t.Error("the statement is not about the report's subject")
+			}
+		})
+	}
+	if _, err := StateReport(&checks.Report{Subject: checks.Subject{Digest: "none"}}); err == nil {
+		t.Error("a report about nothing is stated")
+	}
+}
