@@ -12,6 +12,7 @@
 package checks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,7 +94,16 @@ type Finding struct {
 	Message string `json:"message"`
 	// Fix is what to do about it, empty where the rule's Doc says all there is.
 	Fix string `json:"fix,omitempty"`
+	// Waived is set by [Waive] on what temper.yaml accepts for a time.
+	Waived *Waived `json:"waived,omitempty"`
+	// Baseline is set by [Baseline.Mark] on what was there before. It is a help
+	// to whoever adopts the rules, and no leave to release.
+	Baseline bool `json:"baseline,omitempty"`
 }
+
+// Counts tells whether the finding weighs anything in a check: nothing that
+// holds accepts it. What the gate lets through is [Report.OK]'s to say.
+func (f Finding) Counts() bool { return !f.IsWaived() && !f.Baseline }
 
 // A Subject names what a report is about.
 type Subject struct {
@@ -111,20 +121,51 @@ type Report struct {
 	Rules []string `json:"rules"`
 	// Findings are sorted by platform, rule, place and message.
 	Findings []Finding `json:"findings"`
+	// Notices are about waivers and the baseline, sorted by rule and place.
+	Notices []Notice `json:"notices,omitempty"`
 }
 
-// OK tells whether the subject passes: at least one rule looked at it, and what
-// was found are warnings. A nil report is not OK, nor is one with a severity
-// that nobody knows.
+// OK tells whether the subject passes the gate of a release: at least one rule
+// looked at it, and what was found are warnings, or errors that a whole waiver
+// accepts. A nil report is not OK, nor is one with a severity that nobody knows.
+// A baseline makes no difference.
 func (r *Report) OK() bool {
-	return r != nil && len(r.Rules) > 0 && r.Count(Warning) == len(r.Findings)
+	if r == nil || len(r.Rules) == 0 {
+		return false
+	}
+	for _, f := range r.Findings {
+		switch {
+		case f.Severity == Warning:
+		case f.Severity == Error && f.IsWaived():
+		default:
+			return false
+		}
+	}
+	return true
 }
 
-// Count returns the number of findings of one severity.
+// Passes tells whether a check of the subject passes: as OK does, but what the
+// baseline holds does not count, and warnings do where the caller is strict.
+func (r *Report) Passes(strict bool) bool {
+	if r == nil || len(r.Rules) == 0 {
+		return false
+	}
+	for _, f := range r.Findings {
+		if f.Severity != Error && f.Severity != Warning {
+			return false
+		}
+		if f.Counts() && (f.Severity == Error || strict) {
+			return false
+		}
+	}
+	return true
+}
+
+// Count returns the number of findings of one severity that no waiver accepts.
 func (r *Report) Count(s Severity) int {
 	n := 0
 	for _, f := range r.Findings {
-		if f.Severity == s {
+		if f.Severity == s && !f.IsWaived() {
 			n++
 		}
 	}
@@ -175,6 +216,7 @@ func Merge(of Subject, parts ...*Report) (*Report, error) {
 			ran[rule]++
 		}
 		whole.Findings = append(whole.Findings, part.Findings...)
+		whole.Notices = append(whole.Notices, part.Notices...)
 	}
 	for rule, n := range ran {
 		if n == len(parts) {
@@ -190,9 +232,21 @@ func (r *Report) sort() {
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 		return strings.Compare(a.key(), b.key())
 	})
+	slices.SortStableFunc(r.Notices, func(a, b Notice) int {
+		return cmp.Or(strings.Compare(a.Rule, b.Rule), strings.Compare(a.Place, b.Place), strings.Compare(a.Message, b.Message))
+	})
 	if r.Findings == nil {
 		r.Findings = []Finding{}
 	}
+}
+
+// clone returns a report whose lists are its own.
+func (r *Report) clone() *Report {
+	c := *r
+	c.Rules = slices.Clone(r.Rules)
+	c.Findings = slices.Clone(r.Findings)
+	c.Notices = slices.Clone(r.Notices)
+	return &c
 }
 
 func (f Finding) key() string {

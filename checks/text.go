@@ -3,37 +3,72 @@ package checks
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // WriteText writes the report for people: a line for the verdict, and below it
 // each finding, once for all the platforms that it was found on.
+//
+// What an image says of itself cannot move the cursor or begin a line of its
+// own: characters that do not print are written as Go escapes them.
 func WriteText(w io.Writer, r *Report) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s", r.Subject.Name, Verdict(r))
+	fmt.Fprintf(&b, "%s: %s", printable(r.Subject.Name), Verdict(r))
 	if r.Subject.Digest != "" {
 		fmt.Fprintf(&b, "  %s", r.Subject.Digest)
 	}
 	b.WriteByte('\n')
 	for _, g := range byPlatform(r.Findings) {
-		fmt.Fprintf(&b, "  %-7s  %s  %s%s\n", g.Severity, g.Rule, g.Place, g.on())
-		fmt.Fprintf(&b, "           %s\n", g.Message)
-		if g.Fix != "" {
-			fmt.Fprintf(&b, "           fix: %s\n", g.Fix)
+		fmt.Fprintf(&b, "  %-7s  %s  %s%s\n", g.standing(), g.Rule, printable(g.Place), printable(g.on()))
+		fmt.Fprintf(&b, "           %s\n", printable(g.Message))
+		switch {
+		case g.Waived != nil:
+			fmt.Fprintf(&b, "           waived until %s: %s\n", g.Waived.Expires, printable(g.Waived.Reason))
+		case g.Baseline:
+			fmt.Fprintf(&b, "           in the baseline\n")
 		}
+		if g.Fix != "" {
+			fmt.Fprintf(&b, "           fix: %s\n", printable(g.Fix))
+		}
+	}
+	for _, n := range r.Notices {
+		fmt.Fprintf(&b, "  notice   %s", n.Rule)
+		if n.Place != "" {
+			fmt.Fprintf(&b, "  %s", printable(n.Place))
+		}
+		fmt.Fprintf(&b, "\n           %s\n", printable(n.Message))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
+// standing is the word for what the finding comes to.
+func (f Finding) standing() string {
+	switch {
+	case f.IsWaived():
+		return "waived"
+	case f.Baseline:
+		return "known"
+	}
+	return string(f.Severity)
+}
+
 // Verdict says in a few words what the report comes to.
 func Verdict(r *Report) string {
 	// A finding that shows on two platforms is one thing to mend.
-	var errs, warnings int
+	var errs, warnings, waived, known int
 	for _, g := range byPlatform(r.Findings) {
-		if g.Severity == Error {
+		switch {
+		case g.IsWaived():
+			waived++
+		case g.Baseline:
+			known++
+		case g.Severity == Error:
 			errs++
-		} else {
+		default:
 			warnings++
 		}
 	}
@@ -47,6 +82,12 @@ func Verdict(r *Report) string {
 	if len(said) == 0 {
 		said = append(said, "ok")
 	}
+	if waived > 0 {
+		said = append(said, fmt.Sprintf("%d waived", waived))
+	}
+	if known > 0 {
+		said = append(said, fmt.Sprintf("%d in the baseline", known))
+	}
 	return fmt.Sprintf("%s (%s)", strings.Join(said, ", "), plural(len(r.Rules), "rule"))
 }
 
@@ -55,6 +96,15 @@ func plural(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// printable is text whose control and other unprintable characters are escaped.
+func printable(text string) string {
+	if utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return text
+	}
+	quoted := strconv.Quote(text)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
 
 // A group is one finding and the platforms that share it.

@@ -3,7 +3,6 @@ package evidence
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -41,13 +40,17 @@ func StateReport(r *checks.Report) (*Statement, error) {
 		Report: r,
 	}
 	for _, rule := range r.Rules {
-		about := func(s checks.Severity) bool {
-			return slices.ContainsFunc(r.Findings, func(f checks.Finding) bool { return f.Rule == rule && f.Severity == s })
+		found, failed := false, false
+		for _, f := range r.Findings {
+			if f.Rule == rule {
+				found = true
+				failed = failed || f.Severity != checks.Warning && !f.IsWaived()
+			}
 		}
 		switch {
-		case about(checks.Error):
+		case failed:
 			res.FailedTests = append(res.FailedTests, rule)
-		case about(checks.Warning):
+		case found: // a waived error has not passed, it is let through
 			res.WarnedTests = append(res.WarnedTests, rule)
 		default:
 			res.PassedTests = append(res.PassedTests, rule)

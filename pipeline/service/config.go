@@ -4,19 +4,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"go.yaml.in/yaml/v3"
 )
 
 // configure reads temper.yaml into the repository.
-func (r *Repository) configure() error {
+func (r *Repository) configure(rules []string) error {
 	data, err := readConfig(r.Config)
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", ConfigName, err)
 	}
-	return r.decode(data)
+	return r.decode(data, rules...)
 }
 
 // readConfig reads one byte more than a configuration may have, if there is
@@ -37,11 +39,12 @@ func readConfig(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, maxConfig+1))
 }
 
-func (r *Repository) decode(data []byte) error {
-	d := &decoder{}
+func (r *Repository) decode(data []byte, rules ...string) error {
+	d := &decoder{rules: rules}
 	if root := d.parse(data); root != nil {
 		r.decodeFile(d, root)
 	}
+	r.subjects = d.subjects
 	return d.err()
 }
 
@@ -62,9 +65,7 @@ func (r *Repository) decodeFile(d *decoder, root *yaml.Node) {
 		"services": func(v *yaml.Node) {
 			d.list(v, "services", "[{name: orders}]", func(item *yaml.Node) { services = append(services, item) })
 		},
-		"waive": func(v *yaml.Node) {
-			d.list(v, "waive", "["+waiverExample+"]", func(item *yaml.Node) { r.Waivers = append(r.Waivers, d.waiver(item)) })
-		},
+		"waive": func(v *yaml.Node) { r.Waivers = d.waivers(v) },
 		"release": func(v *yaml.Node) {
 			d.mapping(v, "release", `{tags: ["{{.Tag}}"]}`, keys{
 				"tags": func(v *yaml.Node) {
@@ -77,34 +78,9 @@ func (r *Repository) decodeFile(d *decoder, root *yaml.Node) {
 	for _, n := range services { // last, for they depend on the platforms
 		r.Services = append(r.Services, d.service(n, r, names))
 	}
-}
-
-const waiverExample = `{rule: probe-shell, subject: orders, reason: "...", expires: 2027-03-01}`
-
-func (d *decoder) waiver(n *yaml.Node) Waiver {
-	var w Waiver
-	given := map[string]bool{}
-	field := func(key string, to *string, parse func(string) (string, error)) func(*yaml.Node) {
-		return func(v *yaml.Node) {
-			given[key] = true
-			*to = value(d, v, key, parse)
-		}
+	if len(services) > 0 {
+		d.known(slices.Sorted(maps.Keys(names)))
 	}
-	d.item(n, "a waiver", waiverExample, keys{
-		"rule":    field("rule", &w.Rule, about("rule", something)),
-		"subject": field("subject", &w.Subject, about("subject", something)),
-		"reason":  field("reason", &w.Reason, about("reason", something)),
-		"expires": field("expires", &w.Expires, parseExpires),
-	})
-	if n.Kind != yaml.MappingNode {
-		return w
-	}
-	for _, key := range []string{"rule", "subject", "reason", "expires"} {
-		if !given[key] {
-			d.wrong(n, "a waiver needs %s, as in %s", key, waiverExample)
-		}
-	}
-	return w
 }
 
 // item is mapping for an item of a list, which cannot be left empty.

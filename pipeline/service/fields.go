@@ -15,7 +15,11 @@ import (
 // that people see every mistake at once. Its functions return zero values for
 // what is wrong.
 type decoder struct {
+	// rules are the names that a waiver may use; none allow any.
+	rules    []string
 	mistakes []mistake
+	// subjects are those of the waivers.
+	subjects []*yaml.Node
 }
 
 type mistake struct {

@@ -23,7 +23,10 @@ import (
 // Load compiles nothing. It runs the Go command only where temper.yaml names no
 // services, and needs the network only if Go cannot list packages without it.
 // Its error names every mistake in temper.yaml, one on each line.
-func Load(ctx context.Context, dir string) (*Repository, error) {
+//
+// The rules are the names of those that a waiver may name, which whoever checks
+// knows; without any, every name will do.
+func Load(ctx context.Context, dir string, rules ...string) (*Repository, error) {
 	dir, err := realFolder(dir)
 	if err != nil {
 		return nil, err
@@ -35,7 +38,7 @@ func Load(ctx context.Context, dir string) (*Repository, error) {
 	repo := &Repository{Dir: root, Base: BuiltinBase, Platforms: defaultPlatforms()}
 	if file := filepath.Join(root, ConfigName); isFile(file) {
 		repo.Config = file
-		if err := repo.configure(); err != nil {
+		if err := repo.configure(rules); err != nil {
 			return nil, err
 		}
 	}
@@ -43,9 +46,24 @@ func Load(ctx context.Context, dir string) (*Repository, error) {
 		if repo.Services, err = ask(ctx, root); err != nil {
 			return nil, err
 		}
+		if err := repo.knowSubjects(); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortFunc(repo.Services, func(a, b *Service) int { return cmp.Compare(a.Name, b.Name) })
 	return repo, repo.narrow(dir)
+}
+
+// knowSubjects holds the waivers against services that temper.yaml does not
+// name.
+func (r *Repository) knowSubjects() error {
+	var names []string
+	for _, s := range r.Services {
+		names = append(names, s.Name)
+	}
+	d := &decoder{subjects: r.subjects}
+	d.known(names)
+	return d.err()
 }
 
 // find returns the repository's folder.

@@ -22,6 +22,7 @@ var update = flag.Bool("update", false, "write what Load says into testdata/*.tx
 //	git PATH          put .git here, not in the repository's folder
 //	link PATH TARGET  make a symbolic link
 //	remove PATH       after all files are written
+//	rules NAME...     the rules that a waiver may name
 //
 // The repository stands in REPO; outside of it there is REPO/../outside with a
 // file and a main package.
@@ -38,7 +39,7 @@ func TestLoad(t *testing.T) {
 				t.Fatal(err)
 			}
 			root, dir := lay(t, archive)
-			want, got := expected(archive), result(t, root, dir)
+			want, got := expected(archive), result(t, root, dir, rulesOf(archive))
 			if *update {
 				archive.Files = append(inputs(archive), *got)
 				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
@@ -87,6 +88,16 @@ func lay(t *testing.T, archive *txtar.Archive) (root, dir string) {
 	return root, dir
 }
 
+// rulesOf returns those that the comment names.
+func rulesOf(archive *txtar.Archive) []string {
+	for line := range strings.Lines(string(archive.Comment)) {
+		if words := strings.Fields(line); len(words) > 1 && words[0] == "rules" {
+			return words[1:]
+		}
+	}
+	return nil
+}
+
 // repository is an empty one, which ends the search for another.
 func repository(t *testing.T) string {
 	t.Helper()
@@ -127,9 +138,9 @@ func expected(archive *txtar.Archive) *txtar.File {
 }
 
 // result is what Load says, as the file that the case should have.
-func result(t *testing.T, root, dir string) *txtar.File {
+func result(t *testing.T, root, dir string, rules []string) *txtar.File {
 	t.Helper()
-	repo, err := Load(t.Context(), dir)
+	repo, err := Load(t.Context(), dir, rules...)
 	if err != nil {
 		return &txtar.File{Name: "want.err", Data: []byte(strings.ReplaceAll(err.Error(), root, "REPO") + "\n")}
 	}

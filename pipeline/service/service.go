@@ -15,6 +15,7 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"go.yaml.in/yaml/v3"
 )
 
 const (
@@ -53,6 +54,9 @@ type Repository struct {
 	Tags []string
 	// Waivers are what temper.yaml accepts for a time.
 	Waivers []Waiver
+
+	// subjects are where they name services.
+	subjects []*yaml.Node
 }
 
 // A Service is one main package and the image that it becomes.
@@ -101,13 +105,6 @@ type Files struct {
 	From string
 	// To is an absolute, clean path in the image.
 	To string
-}
-
-// A Waiver accepts a finding for a time.
-type Waiver struct {
-	Rule, Subject, Reason string
-	// Expires is a day, YYYY-MM-DD; the waiver holds to the end of it, UTC.
-	Expires string
 }
 
 // Named returns the service of that name.

@@ -63,7 +63,7 @@ still written, with its failing report, and build exits 3; release refuses it.`,
 }
 
 func build(ctx context.Context, p *person, f buildFlags) error {
-	repo, err := service.Load(ctx, f.dir)
+	repo, err := service.Load(ctx, f.dir, ruleNames()...)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 			"a tarball holds one platform, and this is to be built for %d", len(repo.Platforms))
 	}
 	p.setAside()
-	l := &line{person: p, repo: repo, tag: f.tag, started: time.Now()}
+	l := &line{person: p, repo: repo, tag: f.tag, started: time.Now(), waivers: waivers(repo.Waivers)}
 	if l.cache, err = binary.DefaultCache(); err != nil {
 		return err
 	}
@@ -195,8 +195,8 @@ func (f *buildFlags) answer(p *person, output string, products []*product) error
 		if err := p.report(one.report); err != nil {
 			return err
 		}
-		if !passes(one.report, f.strict) {
-			no.reasons = append(no.reasons, fmt.Sprintf("%s breaks rules: %s", one.service.Name, brokenRules(one.report, f.strict)))
+		if !one.report.Passes(f.strict) {
+			no.reasons = append(no.reasons, broken(one.report, f.strict))
 		}
 	}
 	if f.json {
@@ -212,23 +212,6 @@ func (f *buildFlags) answer(p *person, output string, products []*product) error
 		return no
 	}
 	return nil
-}
-
-// passes tells whether a report lets its subject through.
-func passes(r *checks.Report, strict bool) bool {
-	return r.OK() && (!strict || r.Count(checks.Warning) == 0)
-}
-
-func brokenRules(r *checks.Report, strict bool) string {
-	var names []string
-	seen := make(map[string]bool)
-	for _, f := range r.Findings {
-		if (f.Severity == checks.Error || strict) && !seen[f.Rule] {
-			seen[f.Rule] = true
-			names = append(names, f.Rule)
-		}
-	}
-	return strings.Join(names, ", ")
 }
 
 // builtObject is what temper build --json writes.

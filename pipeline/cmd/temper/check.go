@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
@@ -18,13 +19,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"temper/checks"
-	"temper/checks/images"
 	"temper/pipeline/image"
 	"temper/pipeline/release"
 )
 
+// checkFlags are those of temper check.
+type checkFlags struct {
+	waivers string
+	strict  bool
+	json    bool
+}
+
 func newCheck(p *person) *cobra.Command {
-	var asJSON, strict bool
+	var f checkFlags
 	cmd := &cobra.Command{
 		Use:   "check [flags] LAYOUT|TARBALL|REF...",
 		Short: "The rules, alone, on any image",
@@ -34,48 +41,57 @@ exists on disk is what it looks like; anything else is a reference.
 
 It prints NAME DIGEST for each image that passes and exits 3 if one does not.`,
 		Args: atLeast(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			var reports []*checks.Report
-			tmp, err := os.MkdirTemp("", "temper-check-*")
-			if err != nil {
-				return err
-			}
-			defer os.RemoveAll(tmp)
-			for i, arg := range args {
-				subjects, err := find(c.Context(), arg, filepath.Join(tmp, strconv.Itoa(i)))
-				if err != nil {
-					return err
-				}
-				for _, s := range subjects {
-					r, err := images.Check(c.Context(), s.name, s.artifact)
-					if err != nil {
-						return err
-					}
-					reports = append(reports, r)
-				}
-			}
-			return answerCheck(p, reports, strict, asJSON)
-		},
+		RunE: func(c *cobra.Command, args []string) error { return check(c.Context(), p, f, args) },
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON object")
-	cmd.Flags().BoolVar(&strict, "strict", false, "let warnings fail")
-	cmd.Flags().BoolVarP(&p.verbose, "verbose", "v", false, "show clean reports as well")
+	flags := cmd.Flags()
+	flags.StringVar(&f.waivers, "waivers", "", "accept what the temper.yaml `FILE` waives for the images' names")
+	flags.BoolVar(&f.strict, "strict", false, "let warnings fail")
+	flags.BoolVar(&f.json, "json", false, "write one JSON object")
+	flags.BoolVarP(&p.verbose, "verbose", "v", false, "show clean reports as well")
 	return cmd
 }
 
-func answerCheck(p *person, reports []*checks.Report, strict, asJSON bool) error {
+func check(ctx context.Context, p *person, f checkFlags, args []string) error {
+	waived, err := readWaivers(f.waivers)
+	if err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp("", "temper-check-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	var reports []*checks.Report
+	now := time.Now()
+	for i, arg := range args {
+		subjects, err := find(ctx, arg, filepath.Join(tmp, strconv.Itoa(i)))
+		if err != nil {
+			return err
+		}
+		for _, s := range subjects {
+			r, err := judge(ctx, s.name, s.artifact, waived, now)
+			if err != nil {
+				return err
+			}
+			reports = append(reports, r)
+		}
+	}
+	return f.answer(p, reports)
+}
+
+func (f *checkFlags) answer(p *person, reports []*checks.Report) error {
 	no := &noError{next: "temper explain RULE"}
 	for _, r := range reports {
 		if err := p.report(r); err != nil {
 			return err
 		}
-		if !passes(r, strict) {
-			no.reasons = append(no.reasons, fmt.Sprintf("%s breaks rules: %s", r.Subject.Name, brokenRules(r, strict)))
-		} else if !asJSON {
+		if !r.Passes(f.strict) {
+			no.reasons = append(no.reasons, broken(r, f.strict))
+		} else if !f.json {
 			fmt.Fprintf(p.out, "%s %s\n", r.Subject.Name, r.Subject.Digest)
 		}
 	}
-	if asJSON {
+	if f.json {
 		if err := p.json(struct {
 			Reports []*checks.Report `json:"reports"`
 		}{reports}); err != nil {

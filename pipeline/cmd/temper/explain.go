@@ -19,6 +19,14 @@ func rules() []checks.Rule {
 	return all
 }
 
+func ruleNames() []string {
+	var names []string
+	for _, r := range rules() {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
 func newExplain(p *person) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -28,11 +36,7 @@ func newExplain(p *person) *cobra.Command {
 why, how to comply, and the source it is taken from.`,
 		Args: atMost(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			var names []string
-			for _, r := range rules() {
-				names = append(names, r.Name)
-			}
-			return names, cobra.ShellCompDirectiveNoFileComp
+			return ruleNames(), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			list := rules()

@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"temper/checks"
-	"temper/checks/images"
 	"temper/pipeline/binary"
 	"temper/pipeline/evidence"
 	"temper/pipeline/image"
@@ -30,6 +29,7 @@ type line struct {
 	started time.Time
 	base    *image.Base
 	source  evidence.Source
+	waivers []checks.Waiver
 }
 
 // A product is what comes off the line for one service.
@@ -100,7 +100,7 @@ func (l *line) make(ctx context.Context, svc *service.Service, slots chan struct
 	if one.digest, err = one.artifact.Digest(); err != nil {
 		return nil, err
 	}
-	if one.report, err = images.Check(ctx, svc.Name, one.artifact); err != nil {
+	if one.report, err = judge(ctx, svc.Name, one.artifact, l.waivers, l.started); err != nil {
 		return nil, err
 	}
 	if one.images, err = describe(svc, one.artifact, bins); err != nil {

@@ -66,7 +66,7 @@ func (p *person) note(format string, args ...any) {
 // report shows what the rules found, and nothing of a report that is clean
 // unless asked to.
 func (p *person) report(r *checks.Report) error {
-	if len(r.Findings) == 0 && !p.verbose {
+	if len(r.Findings) == 0 && len(r.Notices) == 0 && !p.verbose {
 		return nil
 	}
 	return checks.WriteText(p.err, r)
@@ -104,6 +104,13 @@ func (p *person) verified(f *releaseFacts) {
 	line("base", "%s", f.Base)
 	line("modules", "%d, in the SBOM", f.Modules)
 	line("checked", "by %d rules, %d warnings", f.Rules, f.Warnings)
+	for _, w := range f.Waivers {
+		until := "until"
+		if w.Expired {
+			until = "expired, it was until"
+		}
+		line("waived", "%s, %s %s: %s", w.Rule, until, w.Expires, w.Reason)
+	}
 	io.WriteString(p.err, b.String())
 }
 

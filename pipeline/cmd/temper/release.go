@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/spf13/cobra"
 
 	"temper/checks"
-	"temper/checks/images"
+	"temper/pipeline/evidence"
 	"temper/pipeline/image"
 	"temper/pipeline/release"
 )
@@ -23,6 +24,7 @@ type releaseFlags struct {
 	bare     bool
 	format   string
 	insecure []string
+	waivers  string
 	strict   bool
 	json     bool
 }
@@ -36,6 +38,10 @@ func newRelease(p *person) *cobra.Command {
 REPOSITORY/NAME, signs it and its evidence (SBOM, provenance, report) with a cosign
 key, reads everything back, verifies it as a stranger would, and only then moves the
 tags. So a tag never names an image that does not verify.
+
+A report in a folder is a claim, so the waivers in it are none: an image that breaks
+a rule is released only where --waivers names a temper.yaml that accepts it. The
+report that is signed is the one of this very check, waivers included.
 
 The key is a file or env://NAME; its password is taken from COSIGN_PASSWORD or asked
 for. Credentials for the registry are docker's: docker login, or podman login.
@@ -55,6 +61,7 @@ On stdout it prints REPOSITORY@DIGEST for each image.`,
 	flags.BoolVar(&f.bare, "bare", false, "push the one service to REPOSITORY itself")
 	flags.StringVar(&f.format, "signature-format", "both", "write signatures as `FORM`: both, bundle or legacy")
 	flags.StringArrayVar(&f.insecure, "insecure", nil, "speak plain HTTP to the registry `HOST[:PORT]` (loopback needs no mention)")
+	flags.StringVar(&f.waivers, "waivers", "", "accept what the temper.yaml `FILE` waives")
 	flags.BoolVar(&f.strict, "strict", false, "let warnings fail")
 	flags.BoolVar(&f.json, "json", false, "write one JSON object")
 	flags.BoolVarP(&p.verbose, "verbose", "v", false, "say more")
@@ -93,23 +100,9 @@ func publish(ctx context.Context, p *person, f releaseFlags, layout, repository 
 		Keychain: credentials{[]string{targets[0].RegistryStr()}},
 	}
 
-	// A report in a folder is a claim: the rules run again on the very bytes,
-	// and all images are judged before the first is pushed.
-	reports := make([]*checks.Report, len(list))
-	no := &noError{next: "temper check " + layout}
-	for i, e := range list {
-		if reports[i], err = images.Check(ctx, e.Name, e.Artifact); err != nil {
-			return err
-		}
-		if err := p.report(reports[i]); err != nil {
-			return err
-		}
-		if !passes(reports[i], f.strict) {
-			no.reasons = append(no.reasons, fmt.Sprintf("%s breaks rules: %s", e.Name, brokenRules(reports[i], f.strict)))
-		}
-	}
-	if len(no.reasons) > 0 {
-		return no
+	reports, err := f.judge(ctx, p, layout, list)
+	if err != nil {
+		return err
 	}
 	signer, err := release.LoadSigner(f.key, func() ([]byte, error) { return p.password(false) })
 	if err != nil {
@@ -125,7 +118,11 @@ func publish(ctx context.Context, p *person, f releaseFlags, layout, repository 
 		Released []released `json:"released"`
 	}{}
 	for i, e := range list {
-		digest, err := release.Publish(ctx, targets[i], reports[i], e.Artifact, e.Statements, signer, f.tags, opts)
+		statements, err := restate(e.Statements, reports[i])
+		if err != nil {
+			return err
+		}
+		digest, err := release.Publish(ctx, targets[i], reports[i], e.Artifact, statements, signer, f.tags, opts)
 		if err != nil {
 			return refused(err)
 		}
@@ -140,6 +137,72 @@ func publish(ctx context.Context, p *person, f releaseFlags, layout, repository 
 		return p.json(out)
 	}
 	return nil
+}
+
+// judge runs the rules again on the very bytes, for a report in a folder is a
+// claim and so are the waivers in it. All images are judged before the first is
+// pushed.
+func (f *releaseFlags) judge(ctx context.Context, p *person, layout string, list []image.Entry) ([]*checks.Report, error) {
+	waived, err := readWaivers(f.waivers)
+	if err != nil {
+		return nil, err
+	}
+	reports := make([]*checks.Report, len(list))
+	no := &noError{next: "temper check " + layout}
+	now := time.Now()
+	for i, e := range list {
+		if reports[i], err = judge(ctx, e.Name, e.Artifact, waived, now); err != nil {
+			return nil, err
+		}
+		if err := p.report(reports[i]); err != nil {
+			return nil, err
+		}
+		if !reports[i].OK() || !reports[i].Passes(f.strict) {
+			no.reasons = append(no.reasons, broken(reports[i], f.strict))
+			if f.waivers == "" && claimsWaivers(e) {
+				no.next = "if you stand by what temper.yaml waives: temper release --waivers temper.yaml --key " + f.key + " " + layout + " REPOSITORY"
+			}
+		}
+	}
+	if len(no.reasons) > 0 {
+		return nil, no
+	}
+	return reports, nil
+}
+
+// claimsWaivers tells whether the report in the layout speaks of waivers.
+func claimsWaivers(e image.Entry) bool {
+	for _, s := range e.Statements {
+		if s.PredicateType != evidence.TestResult {
+			continue
+		}
+		if r, err := s.Report(); err == nil && len(r.Waivers()) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// restate puts the report of this check in the place of the one that the
+// layout claims: what is signed is what was seen.
+func restate(statements []*evidence.Statement, r *checks.Report) ([]*evidence.Statement, error) {
+	var out []*evidence.Statement
+	stated := false
+	for _, s := range statements {
+		if s.PredicateType != evidence.TestResult {
+			out = append(out, s)
+			continue
+		}
+		if stated {
+			continue
+		}
+		own, err := evidence.StateReport(r)
+		if err != nil {
+			return nil, err
+		}
+		out, stated = append(out, own), true
+	}
+	return out, nil
 }
 
 // chosen are the entries of a layout by the names asked for, or all.

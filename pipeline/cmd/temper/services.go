@@ -71,7 +71,7 @@ type listedPlatform struct {
 }
 
 func listServices(ctx context.Context, f servicesFlags) ([]listedService, error) {
-	repo, err := service.Load(ctx, f.dir)
+	repo, err := service.Load(ctx, f.dir, ruleNames()...)
 	if err != nil {
 		return nil, err
 	}

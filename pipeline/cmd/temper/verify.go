@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/spf13/cobra"
@@ -91,7 +93,7 @@ func verify(ctx context.Context, p *person, f verifyFlags, refs []string) error 
 		case err != nil:
 			return err
 		}
-		facts, err := factsOf(r)
+		facts, err := factsOf(r, time.Now())
 		if err != nil {
 			return err
 		}
@@ -132,6 +134,14 @@ type releaseFacts struct {
 	// Rules are those that looked at the image, Warnings what they advise.
 	Rules    int `json:"rules"`
 	Warnings int `json:"warnings"`
+	// Waivers are what let errors through when the image was released.
+	Waivers []waiverFact `json:"waivers"`
+}
+
+type waiverFact struct {
+	checks.Waiver
+	// Expired is true from the day after Expires on, UTC.
+	Expired bool `json:"expired"`
 }
 
 type platformFact struct {
@@ -140,8 +150,8 @@ type platformFact struct {
 }
 
 // factsOf reads the statements of a release.
-func factsOf(r *release.Release) (*releaseFacts, error) {
-	facts := &releaseFacts{Ref: r.Ref, Digest: r.Digest.String(), Signer: r.Signer, Forms: []string{}, Platforms: []platformFact{}}
+func factsOf(r *release.Release, now time.Time) (*releaseFacts, error) {
+	facts := &releaseFacts{Ref: r.Ref, Digest: r.Digest.String(), Signer: r.Signer, Forms: []string{}, Platforms: []platformFact{}, Waivers: []waiverFact{}}
 	for _, form := range r.Forms {
 		facts.Forms = append(facts.Forms, string(form))
 	}
@@ -160,6 +170,12 @@ func factsOf(r *release.Release) (*releaseFacts, error) {
 				return nil, err
 			}
 			facts.Rules, facts.Warnings = len(report.Rules), report.Count(checks.Warning)
+			for _, w := range report.Waivers() {
+				// Released twice, an image has two reports.
+				if fact := (waiverFact{w, w.Expired(now)}); !slices.Contains(facts.Waivers, fact) {
+					facts.Waivers = append(facts.Waivers, fact)
+				}
+			}
 		case evidence.SPDX:
 			modules, err := s.Modules()
 			if err != nil {

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+
+	"temper/checks"
+	"temper/checks/images"
+	"temper/pipeline/service"
+)
+
+// judge runs the rules on an image and applies the waivers that hold now.
+func judge(ctx context.Context, name string, artifact mutate.Appendable, waivers []checks.Waiver, now time.Time) (*checks.Report, error) {
+	r, err := images.Check(ctx, name, artifact)
+	if err != nil {
+		return nil, err
+	}
+	return checks.Waive(r, waivers, now)
+}
+
+// waivers are those of a temper.yaml as the rules know them.
+func waivers(list []service.Waiver) []checks.Waiver {
+	var out []checks.Waiver
+	for _, w := range list {
+		out = append(out, checks.Waiver{Rule: w.Rule, Subject: w.Subject, Reason: w.Reason, Expires: w.Expires})
+	}
+	return out
+}
+
+// readWaivers reads the file that --waivers names, if it names one.
+func readWaivers(file string) ([]checks.Waiver, error) {
+	if file == "" {
+		return nil, nil
+	}
+	list, err := service.ReadWaivers(file, ruleNames()...)
+	return waivers(list), err
+}
+
+// broken says by which rules a subject does not pass.
+func broken(r *checks.Report, strict bool) string {
+	var names []string
+	for _, f := range r.Findings {
+		if f.Counts() && (f.Severity == checks.Error || strict) && !slices.Contains(names, f.Rule) {
+			names = append(names, f.Rule)
+		}
+	}
+	return fmt.Sprintf("%s breaks rules: %s", r.Subject.Name, strings.Join(names, ", "))
+}
