@@ -21,6 +21,7 @@ import (
 
 // buildFlags are those of temper build.
 type buildFlags struct {
+	reportFlags
 	dir       string
 	services  []string
 	platforms []string
@@ -29,8 +30,6 @@ type buildFlags struct {
 	tag       string
 	created   string
 	source    string
-	strict    bool
-	json      bool
 }
 
 func newBuild(p *person) *cobra.Command {
@@ -56,13 +55,15 @@ still written, with its failing report, and build exits 3; release refuses it.`,
 	flags.StringVar(&f.tag, "tag", "", "what {{.Tag}} stands for in ldflags")
 	flags.StringVar(&f.created, "created", "", "creation `TIME` of the images, as in 2026-01-31T12:00:00Z (default the Unix epoch)")
 	flags.StringVar(&f.source, "source", "", "record `URI@COMMIT` as the source in place of what git says")
-	flags.BoolVar(&f.strict, "strict", false, "let warnings fail")
-	flags.BoolVar(&f.json, "json", false, "write one JSON object")
+	f.add(cmd)
 	flags.BoolVarP(&p.verbose, "verbose", "v", false, "say more, such as which variables were set aside")
 	return cmd
 }
 
 func build(ctx context.Context, p *person, f buildFlags) error {
+	if err := f.open(); err != nil {
+		return err
+	}
 	repo, err := service.Load(ctx, f.dir, ruleNames()...)
 	if err != nil {
 		return err
@@ -190,32 +191,29 @@ func parseCreated(flag string, repo *service.Repository) (time.Time, error) {
 
 // answer prints what was built and says no where a rule is broken.
 func (f *buildFlags) answer(p *person, output string, products []*product) error {
-	no := &noError{next: "temper explain RULE"}
+	var reports []*checks.Report
 	for _, one := range products {
-		if err := p.report(one.report); err != nil {
-			return err
-		}
-		if !one.report.Passes(f.strict) {
-			no.reasons = append(no.reasons, broken(one.report, f.strict))
-		}
+		reports = append(reports, one.report)
+	}
+	reports, no, err := f.tell(p, reports)
+	if err != nil {
+		return err
 	}
 	if f.json {
-		if err := p.json(builtObject(output, products)); err != nil {
+		if err := p.json(builtObject(output, products, reports)); err != nil {
 			return err
 		}
-	} else {
-		for _, one := range products {
-			fmt.Fprintf(p.out, "%s %s\n", one.service.Name, one.digest)
-		}
+		return no.orNil()
 	}
-	if len(no.reasons) > 0 {
-		return no
+	for _, one := range products {
+		fmt.Fprintf(p.out, "%s %s\n", one.service.Name, one.digest)
 	}
-	return nil
+	return no.orNil()
 }
 
-// builtObject is what temper build --json writes.
-func builtObject(output string, products []*product) any {
+// builtObject is what temper build --json writes, with the reports as they were
+// told: the baseline is in them, and not in the evidence.
+func builtObject(output string, products []*product, reports []*checks.Report) any {
 	type image struct {
 		Platform string `json:"platform"`
 		Digest   string `json:"digest"`
@@ -233,8 +231,8 @@ func builtObject(output string, products []*product) any {
 		Output   string  `json:"output"`
 		Services []built `json:"services"`
 	}{Output: output}
-	for _, one := range products {
-		b := built{Name: one.service.Name, Digest: one.digest, Go: one.toolchain.Version, Base: one.base.Name, Report: one.report}
+	for i, one := range products {
+		b := built{Name: one.service.Name, Digest: one.digest, Go: one.toolchain.Version, Base: one.base.Name, Report: reports[i]}
 		for _, img := range one.images {
 			b.Images = append(b.Images, image{img.Platform, img.Digest.String(), img.BinaryDigest.String()})
 		}

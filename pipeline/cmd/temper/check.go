@@ -25,9 +25,9 @@ import (
 
 // checkFlags are those of temper check.
 type checkFlags struct {
-	waivers string
-	strict  bool
-	json    bool
+	reportFlags
+	waivers       string
+	writeBaseline string
 }
 
 func newCheck(p *person) *cobra.Command {
@@ -39,19 +39,27 @@ func newCheck(p *person) *cobra.Command {
 layout, a docker or OCI tarball, or a reference in a registry. An argument that
 exists on disk is what it looks like; anything else is a reference.
 
-It prints NAME DIGEST for each image that passes and exits 3 if one does not.`,
+It prints NAME DIGEST for each image that passes and exits 3 if one does not. To
+adopt the rules where much is broken, write a baseline of what is there and check
+by it from then on: only what is new fails. A release takes no baseline.`,
 		Args: atLeast(1),
 		RunE: func(c *cobra.Command, args []string) error { return check(c.Context(), p, f, args) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.waivers, "waivers", "", "accept what the temper.yaml `FILE` waives for the images' names")
-	flags.BoolVar(&f.strict, "strict", false, "let warnings fail")
-	flags.BoolVar(&f.json, "json", false, "write one JSON object")
+	flags.StringVar(&f.writeBaseline, "write-baseline", "", "write what is found to `FILE`, and accept it")
+	f.add(cmd)
 	flags.BoolVarP(&p.verbose, "verbose", "v", false, "show clean reports as well")
 	return cmd
 }
 
 func check(ctx context.Context, p *person, f checkFlags, args []string) error {
+	if f.baseline != "" && f.writeBaseline != "" {
+		return usagef("--baseline and --write-baseline together").hint("temper check --write-baseline %s accepts what is there now", f.writeBaseline)
+	}
+	if err := f.open(); err != nil {
+		return err
+	}
 	waived, err := readWaivers(f.waivers)
 	if err != nil {
 		return err
@@ -76,20 +84,28 @@ func check(ctx context.Context, p *person, f checkFlags, args []string) error {
 			reports = append(reports, r)
 		}
 	}
+	if f.writeBaseline != "" {
+		if err := f.accept(reports); err != nil {
+			return err
+		}
+	}
 	return f.answer(p, reports)
 }
 
+// accept writes the baseline of what was found, and goes by it.
+func (f *checkFlags) accept(reports []*checks.Report) error {
+	f.known = checks.NewBaseline(reports...)
+	data, err := f.known.Bytes()
+	if err != nil {
+		return err
+	}
+	return writeFile(f.writeBaseline, data)
+}
+
 func (f *checkFlags) answer(p *person, reports []*checks.Report) error {
-	no := &noError{next: "temper explain RULE"}
-	for _, r := range reports {
-		if err := p.report(r); err != nil {
-			return err
-		}
-		if !r.Passes(f.strict) {
-			no.reasons = append(no.reasons, broken(r, f.strict))
-		} else if !f.json {
-			fmt.Fprintf(p.out, "%s %s\n", r.Subject.Name, r.Subject.Digest)
-		}
+	reports, no, err := f.tell(p, reports)
+	if err != nil {
+		return err
 	}
 	if f.json {
 		if err := p.json(struct {
@@ -97,11 +113,14 @@ func (f *checkFlags) answer(p *person, reports []*checks.Report) error {
 		}{reports}); err != nil {
 			return err
 		}
+		return no.orNil()
 	}
-	if len(no.reasons) > 0 {
-		return no
+	for _, r := range reports {
+		if r.Passes(f.strict) {
+			fmt.Fprintf(p.out, "%s %s\n", r.Subject.Name, r.Subject.Digest)
+		}
 	}
-	return nil
+	return no.orNil()
 }
 
 // A subject is an image that check was asked about.
