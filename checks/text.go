@@ -22,7 +22,7 @@ func WriteText(w io.Writer, r *Report) error {
 	}
 	b.WriteByte('\n')
 	for _, g := range byPlatform(r.Findings) {
-		fmt.Fprintf(&b, "  %-7s  %s  %s%s\n", g.standing(), g.Rule, printable(g.Place), printable(g.on()))
+		fmt.Fprintf(&b, "  %-7s  %s  %s%s\n", g.standing(), g.Rule, printable(g.Place), printable(g.on("  ")))
 		fmt.Fprintf(&b, "           %s\n", printable(g.Message))
 		switch {
 		case g.Waived != nil:
@@ -98,13 +98,19 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// printable is text whose control and other unprintable characters are escaped.
+// printable is text whose control and other unprintable characters are escaped,
+// and which is no command to GitHub's runner: that takes a line for one which
+// begins with ::, after any spaces, or holds ##[ anywhere.
+// https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
 func printable(text string) string {
-	if utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return text
+	if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		quoted := strconv.Quote(text)
+		text = strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 	}
-	quoted := strconv.Quote(text)
-	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+	if strings.HasPrefix(strings.TrimSpace(text), "::") {
+		text = strings.Replace(text, ":", `\x3a`, 1)
+	}
+	return strings.ReplaceAll(text, "##[", `#\x23[`)
 }
 
 // A group is one finding and the platforms that share it.
@@ -113,11 +119,12 @@ type group struct {
 	platforms []string
 }
 
-func (g group) on() string {
+// on names the platforms, after a space, if the finding has any.
+func (g group) on(space string) string {
 	if len(g.platforms) == 0 {
 		return ""
 	}
-	return "  (" + strings.Join(g.platforms, ", ") + ")"
+	return space + "(" + strings.Join(g.platforms, ", ") + ")"
 }
 
 func byPlatform(findings []Finding) []*group {

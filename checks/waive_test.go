@@ -159,12 +159,14 @@ func TestWriteTextOfWaivers(t *testing.T) {
 func TestWriteTextEscapes(t *testing.T) {
 	r := &Report{Subject: Subject{Name: "n"}, Rules: []string{"even"}, Findings: []Finding{
 		{Rule: "even", Severity: Error, Place: "/a\n::error::b", Message: "\x1b[2J \"é\" \xff"},
+		{Rule: "even", Severity: Error, Place: "p", Message: "::stop-commands::x ##[group]y"},
 	}}
 	var b strings.Builder
 	if err := WriteText(&b, r); err != nil {
 		t.Fatal(err)
 	}
-	want := "n: 1 error (1 rule)\n  error    even  /a\\n::error::b\n           \\x1b[2J \"é\" \\xff\n"
+	want := "n: 2 errors (1 rule)\n  error    even  /a\\n::error::b\n           \\x1b[2J \"é\" \\xff\n" +
+		"  error    even  p\n           \\x3a:stop-commands::x #\\x23[group]y\n"
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("text (-want +got):\n%s", diff)
 	}

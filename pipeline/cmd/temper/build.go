@@ -123,7 +123,7 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 	if err != nil {
 		return err
 	}
-	return f.answer(p, output, products)
+	return f.answer(p, repo, output, products)
 }
 
 // ignored makes the repository's own folder for Temper, which git does not look
@@ -190,12 +190,12 @@ func parseCreated(flag string, repo *service.Repository) (time.Time, error) {
 }
 
 // answer prints what was built and says no where a rule is broken.
-func (f *buildFlags) answer(p *person, output string, products []*product) error {
+func (f *buildFlags) answer(p *person, repo *service.Repository, output string, products []*product) error {
 	var reports []*checks.Report
 	for _, one := range products {
 		reports = append(reports, one.report)
 	}
-	reports, no, err := f.tell(p, reports)
+	reports, no, err := f.tell(p, reports, sources(repo))
 	if err != nil {
 		return err
 	}

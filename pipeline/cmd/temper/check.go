@@ -103,7 +103,7 @@ func (f *checkFlags) accept(reports []*checks.Report) error {
 }
 
 func (f *checkFlags) answer(p *person, reports []*checks.Report) error {
-	reports, no, err := f.tell(p, reports)
+	reports, no, err := f.tell(p, reports, nowhere)
 	if err != nil {
 		return err
 	}

@@ -1,18 +1,23 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"temper/checks"
+	"temper/pipeline/service"
 )
 
 // reportFlags are what check and build have in common: how to judge what was
 // found, and where to tell it.
 type reportFlags struct {
 	baseline string
+	sarif    string
+	github   bool
 	strict   bool
 	json     bool
 
@@ -22,6 +27,8 @@ type reportFlags struct {
 func (f *reportFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.baseline, "baseline", "", "accept what is in `FILE`, of temper check --write-baseline, and fail on what is new")
+	flags.StringVar(&f.sarif, "sarif", "", "write SARIF 2.1.0 to `FILE` as well")
+	flags.BoolVar(&f.github, "github", false, "annotate the run of a GitHub workflow, on stderr")
 	flags.BoolVar(&f.strict, "strict", false, "let warnings fail")
 	flags.BoolVar(&f.json, "json", false, "write one JSON object")
 }
@@ -42,8 +49,9 @@ func (f *reportFlags) open() error {
 }
 
 // tell shows the reports, and returns them as the baseline leaves them together
-// with the reasons that they give to say no.
-func (f *reportFlags) tell(p *person, reports []*checks.Report) ([]*checks.Report, *noError, error) {
+// with the reasons that they give to say no. Where is the file that stands for a
+// subject, as for [checks.WriteSARIF].
+func (f *reportFlags) tell(p *person, reports []*checks.Report, where func(checks.Subject) string) ([]*checks.Report, *noError, error) {
 	no := &noError{next: "temper explain RULE"}
 	var told []*checks.Report
 	for _, r := range reports {
@@ -54,11 +62,53 @@ func (f *reportFlags) tell(p *person, reports []*checks.Report) ([]*checks.Repor
 		if err := p.report(r); err != nil {
 			return nil, nil, err
 		}
+		if f.github {
+			if err := checks.WriteGitHub(p.err, r, where); err != nil {
+				return nil, nil, err
+			}
+		}
 		if !r.Passes(f.strict) {
 			no.reasons = append(no.reasons, broken(r, f.strict))
 		}
 	}
+	if f.sarif != "" {
+		var out bytes.Buffer
+		if err := checks.WriteSARIF(&out, version(), rules(), told, where); err != nil {
+			return nil, nil, err
+		}
+		if err := writeFile(f.sarif, out.Bytes()); err != nil {
+			return nil, nil, err
+		}
+	}
 	return told, no, nil
+}
+
+// nowhere is for images whose sources are not known.
+func nowhere(checks.Subject) string { return "" }
+
+// sources returns the file to point at for each service of a repository: its
+// temper.yaml, or the go.mod of the service, relative to the folder with .git.
+func sources(repo *service.Repository) func(checks.Subject) string {
+	tree := repo.Dir
+	for dir := tree; ; dir = filepath.Dir(dir) {
+		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
+			tree = dir
+			break
+		}
+		if dir == filepath.Dir(dir) {
+			break
+		}
+	}
+	return func(of checks.Subject) string {
+		if repo.Config != "" {
+			return relative(tree, repo.Config)
+		}
+		svc, err := repo.Named(of.Name)
+		if err != nil {
+			return ""
+		}
+		return relative(tree, filepath.Join(svc.Module, "go.mod"))
+	}
 }
 
 // orNil is the answer: no where there is a reason, or nothing.

@@ -1,0 +1,213 @@
+package checks
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// WriteSARIF writes reports as SARIF 2.1.0, the subset of it that code scanning
+// reads: the version of the tool, all the rules, and a result for each finding,
+// once for all the platforms that it was found on. What is waived or in the
+// baseline is there and suppressed; notices are notifications.
+//
+// An image has no lines. Where returns the file of a source tree that stands for
+// a subject, relative to the tree and with slashes, and results point at its
+// first line; the logical location is the place in the image. Without a file,
+// when where returns nothing, the image's name stands in for it: code scanning
+// wants a relative URI, not a file that is there.
+//
+// https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/sarif-v2.1.0-errata01-os-complete.html
+// https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning
+func WriteSARIF(w io.Writer, version string, rules []Rule, reports []*Report, where func(Subject) string) error {
+	run := sarifRun{
+		Tool:        sarifTool{sarifDriver{Name: "temper", Version: version, Rules: []sarifRule{}}},
+		Invocations: []sarifInvocation{{ExecutionSuccessful: true, Notifications: []sarifNotification{}}},
+		Results:     []sarifResult{},
+	}
+	for _, r := range rules {
+		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, describeRule(r))
+	}
+	told := &run.Invocations[0].Notifications
+	for _, r := range reports {
+		uri := artifact(r.Subject, where)
+		for _, g := range byPlatform(r.Findings) {
+			i := slices.IndexFunc(rules, func(rule Rule) bool { return rule.Name == g.Rule })
+			if i < 0 {
+				return fmt.Errorf("writing SARIF: nothing describes the rule %s", g.Rule)
+			}
+			run.Results = append(run.Results, result(r, g, i, uri))
+		}
+		for _, n := range r.Notices {
+			one := sarifNotification{Level: "warning", Message: sarifMessage{Text: r.Subject.Name + ": " + n.Rule + ": " + n.Message}}
+			one.Descriptor.ID = string(n.Kind)
+			*told = append(*told, one)
+		}
+	}
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(sarifLog{
+		Schema:  "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
+		Version: "2.1.0",
+		Runs:    []sarifRun{run},
+	})
+}
+
+func describeRule(r Rule) sarifRule {
+	_, why, _ := strings.Cut(r.Doc, "\n")
+	why = strings.TrimSpace(why)
+	if why == "" {
+		why = r.Title()
+	}
+	help := sarifMessage{Text: why, Markdown: why}
+	if r.Source != "" {
+		help.Text += "\n\nsource: " + r.Source
+		help.Markdown += "\n\nSource: <" + r.Source + ">"
+	}
+	return sarifRule{
+		ID: r.Name, Short: sarifMessage{Text: r.Title()}, Full: sarifMessage{Text: why}, Help: help, HelpURI: r.Source,
+		Default: sarifLevel{level(r.Severity)},
+	}
+}
+
+func result(r *Report, g *group, rule int, uri string) sarifResult {
+	said := fmt.Sprintf("%s%s: %s: %s", r.Subject.Name, g.on(" "), g.Place, g.Message)
+	if g.Fix != "" {
+		said += "\nfix: " + g.Fix
+	}
+	one := sarifResult{
+		Rule: g.Rule, Index: rule, Level: level(g.Severity), Message: sarifMessage{Text: said},
+		Locations: []sarifLocation{{
+			Logical: []sarifLogical{{Name: g.Place, Full: r.Subject.Name + ": " + g.Place, Kind: "resource"}},
+		}},
+		// GitHub tells results apart by this one, and by the file and rule:
+		// https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning
+		Fingerprints: map[string]string{"primaryLocationLineHash": r.fingerprint(g.Finding) + ":1"},
+		// Null would mean that nobody knows, and either all results say or none.
+		Suppressions: []sarifSuppression{},
+	}
+	at := &one.Locations[0].Physical
+	at.Artifact.URI, at.Region.Line = uri, 1
+	switch {
+	case g.IsWaived():
+		one.Suppressions = append(one.Suppressions, sarifSuppression{"external", "accepted",
+			fmt.Sprintf("waived until %s: %s", g.Waived.Expires, g.Waived.Reason)})
+	case g.Baseline:
+		one.Suppressions = append(one.Suppressions, sarifSuppression{"external", "accepted", "in the baseline"})
+	}
+	return one
+}
+
+func level(s Severity) string {
+	if s == Warning {
+		return "warning"
+	}
+	return "error"
+}
+
+// fingerprint is the same for what a baseline holds to be the same.
+func (r *Report) fingerprint(f Finding) string {
+	k := r.known(f)
+	sum := sha256.Sum256([]byte(strings.Join([]string{k.Subject, k.Rule, k.Place, k.Message}, "\x00")))
+	return hex.EncodeToString(sum[:16])
+}
+
+// artifact is the relative URI of what stands for a subject.
+func artifact(s Subject, where func(Subject) string) string {
+	path := where(s)
+	if path == "" {
+		path = digests.ReplaceAllString(s.Name, "sha256")
+	}
+	var parts []string
+	for part := range strings.SplitSeq(path, "/") {
+		if part != "" && part != "." && part != ".." {
+			// A colon in the first part would end a scheme.
+			parts = append(parts, strings.ReplaceAll(url.PathEscape(part), ":", "%3A"))
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// These are the few of SARIF's objects that we write.
+type (
+	sarifLog struct {
+		Schema  string     `json:"$schema"`
+		Version string     `json:"version"`
+		Runs    []sarifRun `json:"runs"`
+	}
+	sarifRun struct {
+		Tool        sarifTool         `json:"tool"`
+		Invocations []sarifInvocation `json:"invocations"`
+		Results     []sarifResult     `json:"results"`
+	}
+	sarifTool struct {
+		Driver sarifDriver `json:"driver"`
+	}
+	sarifDriver struct {
+		Name    string      `json:"name"`
+		Version string      `json:"version"`
+		Rules   []sarifRule `json:"rules"`
+	}
+	sarifRule struct {
+		ID      string       `json:"id"`
+		Short   sarifMessage `json:"shortDescription"`
+		Full    sarifMessage `json:"fullDescription"`
+		Help    sarifMessage `json:"help"`
+		HelpURI string       `json:"helpUri,omitempty"`
+		Default sarifLevel   `json:"defaultConfiguration"`
+	}
+	sarifMessage struct {
+		Text     string `json:"text"`
+		Markdown string `json:"markdown,omitempty"`
+	}
+	sarifLevel struct {
+		Level string `json:"level"`
+	}
+	sarifInvocation struct {
+		ExecutionSuccessful bool                `json:"executionSuccessful"`
+		Notifications       []sarifNotification `json:"toolConfigurationNotifications"`
+	}
+	sarifNotification struct {
+		Descriptor struct {
+			ID string `json:"id"`
+		} `json:"descriptor"`
+		Level   string       `json:"level"`
+		Message sarifMessage `json:"message"`
+	}
+	sarifResult struct {
+		Rule         string             `json:"ruleId"`
+		Index        int                `json:"ruleIndex"`
+		Level        string             `json:"level"`
+		Message      sarifMessage       `json:"message"`
+		Locations    []sarifLocation    `json:"locations"`
+		Fingerprints map[string]string  `json:"partialFingerprints"`
+		Suppressions []sarifSuppression `json:"suppressions"`
+	}
+	sarifLocation struct {
+		Physical struct {
+			Artifact struct {
+				URI string `json:"uri"`
+			} `json:"artifactLocation"`
+			Region struct {
+				Line int `json:"startLine"`
+			} `json:"region"`
+		} `json:"physicalLocation"`
+		Logical []sarifLogical `json:"logicalLocations"`
+	}
+	sarifLogical struct {
+		Name string `json:"name"`
+		Full string `json:"fullyQualifiedName"`
+		Kind string `json:"kind"`
+	}
+	sarifSuppression struct {
+		Kind          string `json:"kind"`
+		Status        string `json:"status"`
+		Justification string `json:"justification"`
+	}
+)
