@@ -28,6 +28,7 @@ demo-steps:
 test: test-examples
 	$(GO) vet ./...
 	$(GO) test ./...
+	cd tools/sarif && GOWORK=off $(GO) vet . && GOWORK=off $(GO) test .
 
 test-examples:
 	@set -e; for mod in $(EXAMPLES); do dir=$$(dirname $$mod); echo "# $$dir"; \
