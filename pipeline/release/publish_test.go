@@ -40,6 +40,22 @@ func TestPublishRefuses(t *testing.T) {
 		{"a report with an error among warnings", Refused, func(p *product) {
 			p.report.Findings = []checks.Finding{{Rule: "nonroot", Severity: checks.Warning}, {Rule: "static", Severity: checks.Error}}
 		}},
+		{"a report with an error that a baseline holds", Refused, func(p *product) {
+			p.report.Findings = []checks.Finding{{Rule: "static", Severity: checks.Error, Baseline: true}}
+		}},
+		{"a report with an error beside a waived one", Refused, func(p *product) {
+			p.report.Findings = []checks.Finding{waived("static"), {Rule: "nonroot", Severity: checks.Error}}
+		}},
+		{"a waiver without a reason", Refused, func(p *product) {
+			f := waived("static")
+			f.Waived.Reason = ""
+			p.report.Findings = []checks.Finding{f}
+		}},
+		{"a waiver without an end", Refused, func(p *product) {
+			f := waived("static")
+			f.Waived.Expires = ""
+			p.report.Findings = []checks.Finding{f}
+		}},
 		{"no statements", Incomplete, func(p *product) { p.statements = nil }},
 		{"no SBOM", Incomplete, func(p *product) { p.statements = p.without(evidence.SPDX, p.digest) }},
 		{"no SBOM of the first platform", Incomplete, func(p *product) { p.statements = p.without(evidence.SPDX, p.images[0]) }},
@@ -122,6 +138,18 @@ func TestPublishParameters(t *testing.T) {
 func TestPublishWithWarnings(t *testing.T) {
 	h, p := serve(t, true), anImage(t, 1)
 	p.report.Findings = []checks.Finding{{Rule: "nonroot", Severity: checks.Warning, Message: "no group"}}
+	p.statements = append(p.without(evidence.TestResult, p.digest), reported(t, p.report))
+	p.publish(t, h, newKey(t), h.options(), "v1")
+}
+
+func waived(rule string) checks.Finding {
+	return checks.Finding{Rule: rule, Severity: checks.Error, Waived: &checks.Waived{Reason: "until the base drops it", Expires: "2027-03-01"}}
+}
+
+// What is waived is let through, and what is signed says so.
+func TestPublishWithWaivers(t *testing.T) {
+	h, p := serve(t, true), anImage(t, 1)
+	p.report.Findings = []checks.Finding{waived("static")}
 	p.statements = append(p.without(evidence.TestResult, p.digest), reported(t, p.report))
 	p.publish(t, h, newKey(t), h.options(), "v1")
 }
