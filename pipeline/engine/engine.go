@@ -44,6 +44,7 @@ const (
 	layoutDir = "/layout"
 	command   = "/usr/local/bin/temper"
 	baseDir   = "/base"
+	waivers   = "/waivers/temper.yaml"
 )
 
 // Options are what a caller may choose. The zero value pulls the default
@@ -57,6 +58,9 @@ type Options struct {
 	TemperSource *dagger.Directory
 	// Base is an OCI layout to stand on in place of what temper.yaml names.
 	Base *dagger.Directory
+	// Waivers is a temper.yaml: the checks of finished images and a release
+	// accept what it waives. Builds go by that of the sources.
+	Waivers *dagger.File
 	// GoProxy is GOPROXY for fetching modules and toolchains; empty is Go's own.
 	GoProxy string
 	// Platforms are OS/ARCH to build for in place of what temper.yaml names.

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -267,6 +268,27 @@ func TestReleaseKeepsSecretsOutOfArguments(t *testing.T) {
 	}
 	if !strings.Contains(got, "TEMPER_ASKED_AT") {
 		t.Error("the step can be answered from a cache")
+	}
+}
+
+// Finished images are checked and released by the waivers that are given; the
+// other tests give none.
+func TestWaivers(t *testing.T) {
+	ctx := context.Background()
+	p, e := pipeline(t, Options{})
+	p.opts.Waivers = p.client.Directory().WithNewFile("temper.yaml", "waive: []").File("temper.yaml")
+	if _, err := p.Check(ctx, p.client.Directory()); err != nil {
+		t.Fatal(err)
+	}
+	key := Key{Private: p.client.SetSecret("key", "key")}
+	if _, err := p.Release(ctx, p.client.Directory(), "reg/shop", nil, key, Registry{}); err != nil {
+		t.Fatal(err)
+	}
+	got := e.golden(t, "waivers")
+	for _, verb := range []string{"check", "release"} {
+		if !regexp.MustCompile(`"` + verb + `",[^\]]*"--waivers","/waivers/temper.yaml"`).MatchString(got) {
+			t.Errorf("%s is not told of the waivers", verb)
+		}
 	}
 }
 

@@ -28,7 +28,16 @@ func (p *Pipeline) checking(layout *dagger.Directory) (*dagger.Container, error)
 		return nil, err
 	}
 	c = c.WithMountedDirectory(layoutDir, layout, dagger.ContainerWithMountedDirectoryOpts{ReadOnly: true})
-	return withTemper(c, "check", "--json", layoutDir), nil
+	c, args := p.accepting(c, "check", "--json")
+	return withTemper(c, append(args, layoutDir)...), nil
+}
+
+// accepting adds the waivers, if there are any, to a verb that takes them.
+func (p *Pipeline) accepting(c *dagger.Container, args ...string) (*dagger.Container, []string) {
+	if p.opts.Waivers == nil {
+		return c, args
+	}
+	return c.WithMountedFile(waivers, p.opts.Waivers), append(args, "--waivers", waivers)
 }
 
 // A Registry is where images go to and come from, and how to get in.
@@ -87,7 +96,8 @@ func (p *Pipeline) Release(ctx context.Context, layout *dagger.Directory, reposi
 	c = r.in(withPassword(fresh(c), key.Password)).
 		WithSecretVariable("TEMPER_KEY", key.Private).
 		WithMountedDirectory(layoutDir, layout, dagger.ContainerWithMountedDirectoryOpts{ReadOnly: true})
-	args := append([]string{"release", "--key", "env://TEMPER_KEY"}, r.flags()...)
+	c, args := p.accepting(c, "release", "--key", "env://TEMPER_KEY")
+	args = append(args, r.flags()...)
 	for _, tag := range tags {
 		args = append(args, "--tag", tag)
 	}

@@ -41,6 +41,8 @@ type Temper struct {
 	Commit string
 	// +private
 	Tag string
+	// +private
+	Waivers *dagger.File
 }
 
 func New(
@@ -69,6 +71,10 @@ func New(
 	// What {{.Tag}} stands for in ldflags.
 	// +optional
 	tag string,
+	// A temper.yaml: what it waives is accepted when finished images are checked
+	// and published. Builds go by that of the sources.
+	// +optional
+	waivers *dagger.File,
 	// The temper command, compiled for the engine's platform, in place of
 	// compiling it from this module's own source.
 	// +optional
@@ -81,7 +87,7 @@ func New(
 	if source == nil {
 		source = workspace.Directory(".", dagger.WorkspaceDirectoryOpts{Exclude: []string{".git", ".temper", "**/node_modules"}})
 	}
-	return &Temper{source, self, command, toolchain, base, goProxy, repository, commit, tag}
+	return &Temper{source, self, command, toolchain, base, goProxy, repository, commit, tag, waivers}
 }
 
 // The names of the repository's services: those of temper.yaml or, without it,

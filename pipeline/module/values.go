@@ -84,6 +84,11 @@ func (t *Temper) pipeline(ctx context.Context, platforms []string) (*engine.Pipe
 			return nil, err
 		}
 	}
+	if t.Waivers != nil {
+		if opts.Waivers, err = in[*sdk.File](ctx, client, t.Waivers.ID); err != nil {
+			return nil, err
+		}
+	}
 	source, err := in[*sdk.Directory](ctx, client, t.Source.ID)
 	if err != nil {
 		return nil, err
