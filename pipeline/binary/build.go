@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -149,6 +150,14 @@ func run(ctx context.Context, svc *service.Service, t *Toolchain, env, args []st
 	cmd := exec.CommandContext(ctx, t.Go(), args...)
 	cmd.Dir = svc.Dir
 	cmd.Env = append(env, "PWD="+svc.Dir)
+	// Go ends its compilers when it is interrupted; killed, it leaves them behind.
+	cmd.Cancel = func() error {
+		if cmd.Process.Signal(os.Interrupt) != nil {
+			return cmd.Process.Kill() // as on Windows
+		}
+		return nil
+	}
+	cmd.WaitDelay = 10 * time.Second
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err = cmd.Run()

@@ -176,7 +176,7 @@ func TestSameBuild(t *testing.T) {
 	}
 }
 
-func TestStateReport(t *testing.T) {
+func TestReportOutcomes(t *testing.T) {
 	find := func(rule string, s checks.Severity) checks.Finding {
 		return checks.Finding{Rule: rule, Severity: s, Place: "here", Message: "bad"}
 	}

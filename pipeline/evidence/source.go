@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/common"
@@ -42,7 +44,9 @@ func GitSource(ctx context.Context, dir string) Source {
 		// The file system monitor and hooks of a repository that is only built
 		// must not run.
 		args = append([]string{"-C", dir, "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"}, args...)
-		out, err := exec.CommandContext(ctx, "git", args...).Output()
+		cmd := exec.CommandContext(ctx, "git", args...)
+		cmd.Env = ofTheFolder(os.Environ())
+		out, err := cmd.Output()
 		return strings.TrimSpace(string(out)), err == nil
 	}
 	commit, ok := git("rev-parse", "--verify", "HEAD^{commit}")
@@ -51,12 +55,37 @@ func GitSource(ctx context.Context, dir string) Source {
 	}
 	s := Source{Commit: commit}
 	// A tree whose state git cannot tell is not vouched for as clean.
-	status, ok := git("status", "--porcelain", "--untracked-files=normal", "--", ".")
+	status, ok := git("status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=none", "--", ".")
 	s.Dirty = !ok || status != ""
+	// Two more ways in which what is compiled is not what was committed: files
+	// that git was told to take for unchanged, and sources that it ignores.
+	if !s.Dirty {
+		flags, ok := git("ls-files", "-v", "--", ".")
+		s.Dirty = !ok || slices.ContainsFunc(strings.Split(flags, "\n"), func(line string) bool {
+			return line != "" && (line[0] == 'S' || line[0] >= 'a' && line[0] <= 'z')
+		})
+	}
+	if !s.Dirty {
+		ignored, ok := git("ls-files", "--others", "--ignored", "--exclude-standard", "--", "*.go", "*.s", "*go.mod", "*go.work", "*modules.txt")
+		s.Dirty = !ok || ignored != ""
+	}
 	if remote, ok := git("remote", "get-url", "origin"); ok {
 		s.URI = withoutCredentials(remote)
 	}
 	return s
+}
+
+// ofTheFolder is an environment in which git looks at the folder it is told to,
+// and not at a repository that GIT_DIR and its like name.
+func ofTheFolder(env []string) []string {
+	return slices.DeleteFunc(env, func(v string) bool {
+		for _, name := range []string{"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_OBJECT_DIRECTORY"} {
+			if strings.HasPrefix(v, name+"=") {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // ParseSource reads URI@COMMIT, as a caller gives it who has no .git at hand.
@@ -81,7 +110,13 @@ var commitHash = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 // withoutCredentials returns a remote's address without user and password, and
 // scp-like addresses as URLs. A path on this machine is nobody else's business.
 func withoutCredentials(remote string) string {
-	if u, err := url.Parse(remote); err == nil && u.Scheme != "" && u.Host != "" {
+	if strings.Contains(remote, "::") {
+		return "" // a remote helper's address, which can be a command
+	}
+	if u, err := url.Parse(remote); err == nil && strings.Contains(remote, "://") {
+		if !slices.Contains([]string{"https", "http", "ssh", "git"}, u.Scheme) || u.Host == "" {
+			return ""
+		}
 		u.User, u.RawQuery, u.Fragment = nil, "", ""
 		return u.String()
 	}

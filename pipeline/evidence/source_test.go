@@ -20,6 +20,8 @@ func TestParseSource(t *testing.T) {
 		"git@example.com:team/shop.git@" + commit:           {URI: "ssh://example.com/team/shop.git", Commit: commit},
 		"https://example.com/shop@" + commit + "-dirty":     {URI: "https://example.com/shop", Commit: commit, Dirty: true},
 		"/home/me/shop@" + strings.Repeat("b", 64):          {Commit: strings.Repeat("b", 64)},
+		"file:///home/me/shop@" + commit:                    {Commit: commit},
+		"ext::sh -c id@" + commit:                           {Commit: commit},
 		"https://example.com/shop?token=secret#x@" + commit: {URI: "https://example.com/shop", Commit: commit},
 	} {
 		got, err := ParseSource(text)
@@ -75,7 +77,19 @@ func TestGitSource(t *testing.T) {
 	is("at a commit", "", Source{Commit: commit})
 	git("remote", "add", "origin", "https://me:token@example.com/shop.git")
 	is("with a remote", "a", Source{URI: "https://example.com/shop.git", Commit: commit})
+	t.Setenv("GIT_DIR", "/nowhere")
+	is("with GIT_DIR elsewhere", "a", Source{URI: "https://example.com/shop.git", Commit: commit})
+	os.Unsetenv("GIT_DIR")
 	write("b/more.go", "package main\n")
 	is("with a change elsewhere", "a", Source{URI: "https://example.com/shop.git", Commit: commit})
 	is("with a file that git does not know", "b", Source{URI: "https://example.com/shop.git", Commit: commit, Dirty: true})
+	write(".git/info/exclude", "more.go\nnotes\n")
+	is("with a source that git ignores", "b", Source{URI: "https://example.com/shop.git", Commit: commit, Dirty: true})
+	if err := os.Rename(filepath.Join(dir, "b/more.go"), filepath.Join(dir, "b/notes")); err != nil {
+		t.Fatal(err)
+	}
+	is("with another file that git ignores", "b", Source{URI: "https://example.com/shop.git", Commit: commit})
+	write("a/main.go", "package main // changed\n")
+	git("update-index", "--assume-unchanged", "a/main.go")
+	is("with a change that git was told to overlook", "a", Source{URI: "https://example.com/shop.git", Commit: commit, Dirty: true})
 }

@@ -19,6 +19,7 @@ import (
 //
 // A symbolic link stays one, if it leads to something below the folder that is
 // copied; no link is followed out of the folder, nor out of the repository.
+// What git and Temper keep for themselves, .git and .temper, is left out.
 func assets(svc *service.Service) ([]entry, error) {
 	if len(svc.Files) == 0 {
 		return nil, nil
@@ -62,6 +63,15 @@ func gather(repository *os.Root, f service.Files) ([]entry, error) {
 	err = fs.WalkDir(folder.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.From, err)
+		}
+		switch d.Name() {
+		case ".git", ".temper":
+			// The history, and the images that were built before: no files of the
+			// service, and other ones at every build.
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil // a submodule's or a worktree's, with a path of this machine
 		}
 		info, err := d.Info()
 		if err != nil {

@@ -144,7 +144,7 @@ func environment(root, workfile string) []string {
 	// A space sets GOFLAGS to no flags; an empty value would leave it to the
 	// file of go env -w.
 	return append(os.Environ(), "PWD="+root, "GO111MODULE=on", "GOFLAGS= ", "GOWORK="+workfile,
-		"GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
+		"GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0", "GOEXPERIMENT=none", "GOFIPS140=off", "GOROOT=", "GOTOOLCHAIN=auto")
 }
 
 // run returns the standard output of Go.

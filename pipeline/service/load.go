@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,6 +37,9 @@ func Load(ctx context.Context, dir string, rules ...string) (*Repository, error)
 		return nil, err
 	}
 	repo := &Repository{Dir: root, Base: BuiltinBase, Platforms: defaultPlatforms()}
+	if err := misnamed(root); err != nil {
+		return nil, err
+	}
 	if file := filepath.Join(root, ConfigName); isFile(file) {
 		repo.Config = file
 		if err := repo.configure(rules); err != nil {
@@ -185,4 +189,19 @@ func realFolder(dir string) (string, error) {
 		return "", fmt.Errorf("%s is not a folder", abs)
 	}
 	return folder, nil
+}
+
+// misnamed tells of a configuration that would be passed over without a word.
+func misnamed(root string) error {
+	if info, err := os.Stat(filepath.Join(root, ConfigName)); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s in %s is not a file", ConfigName, root)
+	} else if err == nil {
+		return nil
+	}
+	for _, name := range []string{"temper.yml", ".temper.yaml", ".temper.yml"} {
+		if isFile(filepath.Join(root, name)) {
+			return fmt.Errorf("%s in %s is not read; rename it: mv %s %s", name, root, name, ConfigName)
+		}
+	}
+	return nil
 }

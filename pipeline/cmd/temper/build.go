@@ -133,7 +133,7 @@ func ignored(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	err := writeNew(filepath.Join(dir, ".gitignore"), []byte("*\n"), 0o666)
+	err := writeNew(filepath.Join(dir, ".gitignore"), []byte("*\n"), 0o644)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
@@ -134,14 +135,23 @@ type subject struct {
 func find(ctx context.Context, arg, tmp string) ([]subject, error) {
 	info, err := os.Stat(arg)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist) && !looksLikePath(arg):
 		return fromRegistry(ctx, arg)
 	case err != nil:
 		return nil, err
+	case info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0:
+		return nil, fmt.Errorf("%s is neither a file nor a folder", arg)
 	case info.IsDir():
 		return fromLayout(arg)
 	}
 	return fromTarball(arg, tmp)
+}
+
+// looksLikePath tells an argument that means a file, whether it is there or
+// not, from a reference.
+func looksLikePath(arg string) bool {
+	return filepath.IsAbs(arg) || strings.HasPrefix(arg, "."+string(filepath.Separator)) || strings.HasPrefix(arg, "./") ||
+		strings.HasPrefix(arg, "..") || strings.HasSuffix(arg, ".tar")
 }
 
 // fromTarball returns the images of an archive, by the names in it if there
@@ -218,9 +228,21 @@ func fromLayout(dir string) ([]subject, error) {
 	}
 	var out []subject
 	for _, e := range list {
-		out = append(out, subject{e.Name, e.Artifact})
+		out = append(out, subject{plainName(e.Name, filepath.Base(dir)), e.Artifact})
 	}
 	return out, nil
+}
+
+// plainName is what an image is called on a line of its own: a layout can name
+// it anything, or nothing.
+func plainName(name, instead string) string {
+	switch {
+	case name == "":
+		return instead
+	case strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }):
+		return strconv.Quote(name)
+	}
+	return name
 }
 
 func fromRegistry(ctx context.Context, arg string) ([]subject, error) {

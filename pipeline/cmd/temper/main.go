@@ -8,6 +8,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -30,11 +32,24 @@ func main() {
 func run(args []string, p *person) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	result := &sticky{w: p.out}
+	p.out = result
 	root := newRoot(p)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if result.err != nil {
+		err = fmt.Errorf("writing the result: %w", result.err)
+	}
 	if err == nil {
 		return exitDone
+	}
+	if ctx.Err() != nil {
+		err = errors.New("interrupted")
+	}
+	var child *childError
+	if errors.As(err, &child) {
+		p.fail(err)
+		return child.code
 	}
 	var no *noError
 	if errors.As(err, &no) {
@@ -47,6 +62,21 @@ func run(args []string, p *person) int {
 		return exitUsage
 	}
 	return exitCould
+}
+
+// sticky remembers that something could not be written: a result that reached
+// nobody is no success.
+type sticky struct {
+	w   io.Writer
+	err error
+}
+
+func (s *sticky) Write(b []byte) (int, error) {
+	n, err := s.w.Write(b)
+	if err != nil && s.err == nil {
+		s.err = err
+	}
+	return n, err
 }
 
 func newRoot(p *person) *cobra.Command {

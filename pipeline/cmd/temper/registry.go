@@ -23,7 +23,8 @@ func newRegistry(p *person) *cobra.Command {
 		Long: `registry starts a container registry that lives in memory on this machine, runs
 the command with TEMPER_REGISTRY set to its HOST:PORT, and ends with it: to try a
 release and its verification with no registry at hand, or in a test. Without a
-command it prints its address and serves until it is interrupted.`,
+command it prints its address and serves until it is interrupted. The exit code is
+the command's own.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
 			l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
@@ -54,7 +55,7 @@ command it prints its address and serves until it is interrupted.`,
 			err = child.Run()
 			var exit *exec.ExitError
 			if errors.As(err, &exit) {
-				return fmt.Errorf("%s ended with %v", args[0], exit)
+				return &childError{fmt.Errorf("%s ended with %v", args[0], exit), max(exit.ExitCode(), exitCould)}
 			}
 			return err
 		},
@@ -62,3 +63,11 @@ command it prints its address and serves until it is interrupted.`,
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "listen on `ADDRESS`")
 	return cmd
 }
+
+// A childError is a command that temper started and that did not end with 0.
+type childError struct {
+	error
+	code int
+}
+
+func (e *childError) Unwrap() error { return e.error }
