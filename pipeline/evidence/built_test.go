@@ -36,6 +36,8 @@ func built() (Base, map[string]string, []Image) {
 		Deps: []*debug.Module{
 			{Path: "example.com/vendored", Version: "v1.2.3"},
 			{Path: "example.com/original", Version: "v1.0.0", Replace: &debug.Module{Path: "example.com/fork", Version: "v1.0.1", Sum: "h1:fork="}},
+			{Path: "example.com/lib", Version: "v0.0.0", Replace: &debug.Module{Path: "../lib"}},
+			{Path: "example.com/mine", Version: "v0.0.0", Replace: &debug.Module{Path: "/home/me/mine"}},
 			{Path: "github.com/a/b+c", Version: "v0.0.0-20260102030405-0123456789ab+incompatible", Sum: "h1:odd="},
 		},
 	}
@@ -97,6 +99,7 @@ func TestSBOM(t *testing.T) {
 	}
 	want := []string{
 		"example.com/shop (devel)", "example.com/vendored v1.2.3", "example.com/fork v1.0.1",
+		"example.com/lib", "example.com/mine",
 		"github.com/a/b+c v0.0.0-20260102030405-0123456789ab+incompatible",
 	}
 	if diff := cmp.Diff(want, modules); diff != "" {

@@ -43,6 +43,23 @@ type Package struct {
 // replaced module is its replacement.
 type module struct {
 	path, version, sum string
+	// folder is where a replacement in a folder was taken from, empty for all
+	// else; of a path of this machine no more is told than that it was one.
+	folder string
+}
+
+// replaced is the module that was compiled in place of m.
+func replaced(m debug.Module) module {
+	r := m.Replace
+	switch {
+	case r == nil:
+		return module{path: m.Path, version: m.Version, sum: m.Sum}
+	case r.Version != "":
+		return module{path: r.Path, version: r.Version, sum: r.Sum}
+	case strings.HasPrefix(r.Path, "./"), strings.HasPrefix(r.Path, "../"):
+		return module{path: m.Path, folder: r.Path}
+	}
+	return module{path: m.Path, folder: "a folder of the machine that compiled"}
 }
 
 // modules lists the modules linked into the images, each once, main modules
@@ -52,11 +69,8 @@ type module struct {
 func modules(sums map[string]string, images ...Image) (mains, deps []module) {
 	seen := make(map[module]bool)
 	add := func(list []module, m debug.Module) []module {
-		if m.Replace != nil {
-			m = *m.Replace
-		}
-		one := module{m.Path, m.Version, m.Sum}
-		if one.sum == "" {
+		one := replaced(m)
+		if one.sum == "" && one.folder == "" {
 			one.sum = sums[one.path+" "+one.version]
 		}
 		if seen[one] || one.path == "" {

@@ -60,6 +60,9 @@ func ProvenanceOf(b Build, images ...Image) *slsa.ProvenancePredicate {
 			// https://github.com/in-toto/attestation/blob/main/spec/v1/digest_set.md
 			d.Digest = common.DigestSet{"dirHash": m.sum}
 		}
+		if m.folder != "" {
+			d.Annotations = map[string]any{"replacedBy": m.folder}
+		}
 		deps = append(deps, d)
 	}
 	started, finished := b.Started.UTC().Truncate(time.Second), b.Finished.UTC().Truncate(time.Second)

@@ -130,6 +130,9 @@ func goModule(m module) *spdx.Package {
 		// of a module's files, and of no single file.
 		p.PackageSourceInfo = "go.sum " + m.sum
 	}
+	if m.folder != "" {
+		p.PackageSourceInfo = "replaced by " + m.folder
+	}
 	return p
 }
 

@@ -22,7 +22,8 @@ const maxDepth = 8
 //
 // A signature stays as long as its image does; unsigned statements are those
 // of one build, and the next build replaces them.
-func (l *layout) keep(before, added []v1.Descriptor) []v1.Descriptor {
+// With alone, images of any other name go like those of the same name.
+func (l *layout) keep(before, added []v1.Descriptor, alone bool) []v1.Descriptor {
 	names := make(map[string]bool)
 	fresh, replaced, others := make(digests), make(digests), make(digests)
 	for _, d := range added {
@@ -39,7 +40,7 @@ func (l *layout) keep(before, added []v1.Descriptor) []v1.Descriptor {
 	var referrers []referrer
 	for _, d := range before {
 		name, ok := d.Annotations[refName]
-		if ok && names[name] {
+		if ok && (alone || names[name]) {
 			l.walk(d, replaced.add) // as much as can be read of it
 			continue
 		}

@@ -62,7 +62,13 @@ type Entry struct {
 // gets its name, and index.json is replaced last: after an error the layout is
 // what it was. Blobs that nothing needs any more are then removed. A folder
 // that holds something else is refused and left alone.
-func Write(dir string, entries ...Entry) error {
+func Write(dir string, entries ...Entry) error { return write(dir, false, entries) }
+
+// Replace is [Write] into a layout that is then to hold these entries and no
+// other that has a name.
+func Replace(dir string, entries ...Entry) error { return write(dir, true, entries) }
+
+func write(dir string, alone bool, entries []Entry) error {
 	if err := named(entries); err != nil {
 		return err
 	}
@@ -71,7 +77,7 @@ func Write(dir string, entries ...Entry) error {
 		return err
 	}
 	defer l.close()
-	if err := l.update(entries); err != nil {
+	if err := l.update(entries, alone); err != nil {
 		return fmt.Errorf("writing %s: %w", dir, err)
 	}
 	return nil
@@ -162,8 +168,8 @@ func (l *layout) begin() error {
 	return replace(l.root, markFile, []byte(mark))
 }
 
-// update replaces the entries.
-func (l *layout) update(entries []Entry) error {
+// update replaces the entries, and with alone those of other names too.
+func (l *layout) update(entries []Entry, alone bool) error {
 	before, err := readIndex(l.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		before, err = &v1.IndexManifest{}, nil
@@ -180,7 +186,7 @@ func (l *layout) update(entries []Entry) error {
 		}
 		after.Manifests = append(after.Manifests, added...)
 	}
-	after.Manifests = append(after.Manifests, l.keep(before.Manifests, after.Manifests)...)
+	after.Manifests = append(after.Manifests, l.keep(before.Manifests, after.Manifests, alone)...)
 	slices.SortStableFunc(after.Manifests, byName)
 	after.Manifests = slices.CompactFunc(after.Manifests, func(a, b v1.Descriptor) bool {
 		return byName(a, b) == 0 && maps.Equal(a.Annotations, b.Annotations)

@@ -118,7 +118,7 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 	case asTarball:
 		err = writeTarball(output, products)
 	default:
-		err = writeLayout(output, products)
+		err = writeLayout(output, products, f.output == "" && len(f.services) == 0)
 	}
 	if err != nil {
 		return err

@@ -37,6 +37,7 @@ type product struct {
 	service   *service.Service
 	toolchain *binary.Toolchain
 	base      *image.Base
+	source    evidence.Source
 	artifact  mutate.Appendable
 	digest    v1.Hash
 	images    []evidence.Image
@@ -92,6 +93,15 @@ func (l *line) make(ctx context.Context, svc *service.Service, slots chan struct
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
+	}
+	one.source = l.source
+	outside, err := binary.Outside(svc, bins[0])
+	if err != nil {
+		return nil, err
+	}
+	if len(outside) > 0 {
+		one.source.Dirty = true
+		l.outside(svc.Name, outside)
 	}
 	opts := image.Options{Cache: filepath.Join(l.cache, "layers"), Created: l.created}
 	if one.artifact, err = image.Assemble(ctx, svc, l.base, opts, bins...); err != nil {
@@ -175,7 +185,7 @@ func (l *line) state(one *product) error {
 	}
 	provenance := evidence.ProvenanceOf(evidence.Build{
 		Parameters: l.parameters(svc),
-		Source:     l.source,
+		Source:     one.source,
 		Go:         one.toolchain.Version,
 		Chosen:     one.toolchain.Chosen,
 		Base:       base,
@@ -278,7 +288,9 @@ func writeTarball(path string, products []*product) error {
 // writeLayout adds the products to a layout. A provenance that the layout has
 // already and that differs in nothing but the time is kept, so that building
 // again without a change writes no new statement.
-func writeLayout(dir string, products []*product) error {
+// The other images of the layout stay, unless it is the repository's own and
+// this was a build of all there is.
+func writeLayout(dir string, products []*product, alone bool) error {
 	old, err := image.Read(dir)
 	if err == nil {
 		for _, one := range products {
@@ -287,7 +299,11 @@ func writeLayout(dir string, products []*product) error {
 			}
 		}
 	}
-	if err := image.Write(dir, entries(products)...); err != nil {
+	write := image.Write
+	if alone {
+		write = image.Replace
+	}
+	if err := write(dir, entries(products)...); err != nil {
 		return fmt.Errorf("writing the layout: %w", err)
 	}
 	return nil

@@ -84,6 +84,12 @@ func (p *person) setAside() {
 	}
 }
 
+// outside tells that the repository is not all that was compiled.
+func (p *person) outside(service string, folders []string) {
+	fmt.Fprintf(p.err, "temper: warning: %s compiles code from outside of the repository, which no commit tells: %s; its provenance says that the source has changes\n",
+		service, strings.Join(folders, ", "))
+}
+
 // verified tells what a release manager asked for, a fact a line.
 func (p *person) verified(f *releaseFacts) {
 	var b strings.Builder
