@@ -17,6 +17,9 @@ const (
 	// maxManifests is how many manifests an artifact may hold: an image for
 	// every platform that Go knows, and something about each, is half of it.
 	maxManifests = 128
+	// maxLayers is how many layers an image may have, twice what runtimes take.
+	// https://github.com/moby/moby/blob/v28.0.0/layer/layer_store.go
+	maxLayers = 256
 	// maxDepth is how deep they may be nested.
 	maxDepth = 3
 )
@@ -27,6 +30,8 @@ type manifest struct {
 	top bool
 	// config is an image's; it is nil in an index.
 	config *v1.Descriptor
+	// layers are an image's.
+	layers []v1.Descriptor
 }
 
 // runs tells whether the manifest is an image that a machine can run, and not
@@ -112,7 +117,7 @@ func parse(desc v1.Descriptor, raw []byte) (manifest, []v1.Descriptor, error) {
 		MediaType types.MediaType `json:"mediaType"`
 		Manifests descriptors     `json:"manifests"`
 		Config    *v1.Descriptor  `json:"config"`
-		Layers    []struct{}      `json:"layers"` // that they are there is all that matters
+		Layers    descriptors     `json:"layers"`
 	}
 	if err := json.Unmarshal(raw, &either); err != nil {
 		return manifest{}, nil, oddity(fmt.Sprintf("%s is no manifest: %v", desc.Digest, err))
@@ -134,6 +139,8 @@ func parse(desc v1.Descriptor, raw []byte) (manifest, []v1.Descriptor, error) {
 		return manifest{}, nil, oddity(fmt.Sprintf("%s is neither an image nor an index (%s)", desc.Digest, mediaType))
 	case desc.MediaType != "" && desc.MediaType != mediaType:
 		return manifest{}, nil, oddity(fmt.Sprintf("%s is called %s and says it is %s", desc.Digest, desc.MediaType, mediaType))
+	case len(either.Layers) > maxLayers:
+		return manifest{}, nil, oddity(fmt.Sprintf("%s has %d layers, more than %d", desc.Digest, len(either.Layers), maxLayers))
 	case image && either.Config == nil:
 		return manifest{}, nil, oddity(fmt.Sprintf("%s is an image without a configuration", desc.Digest))
 	}
@@ -143,7 +150,7 @@ func parse(desc v1.Descriptor, raw []byte) (manifest, []v1.Descriptor, error) {
 			return manifest{}, nil, oddity(fmt.Sprintf("it holds %s, which is neither an image nor an index (%s) and cannot be signed", child.Digest, child.MediaType))
 		}
 	}
-	return manifest{Descriptor: desc, config: either.Config}, either.Manifests, nil
+	return manifest{Descriptor: desc, config: either.Config, layers: either.Layers}, either.Manifests, nil
 }
 
 // local lists the manifests of an artifact that is at hand.

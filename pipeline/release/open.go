@@ -248,6 +248,19 @@ func (r *reader) platform(ctx context.Context, m manifest) (*Platform, error) {
 	case err != nil:
 		return nil, fmt.Errorf("reading the configuration of %s: %w", m, err)
 	}
+	for _, layer := range m.layers {
+		if !layer.MediaType.IsDistributable() {
+			continue // it is somewhere else, as its media type says
+		}
+		switch err := r.has(ctx, layer); {
+		case errors.Is(err, errAltered):
+			return nil, refuse(Altered, "", "a layer of %s: %v", m, err)
+		case missing(err):
+			return nil, refuse(Incomplete, "", "%s has a layer that the registry does not have: %s", m, layer.Digest)
+		case err != nil:
+			return nil, fmt.Errorf("looking for the layers of %s: %w", m, err)
+		}
+	}
 	on := m.Platform
 	if on == nil {
 		on = &v1.Platform{} // its fields have the same names in a configuration

@@ -5,12 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"temper/checks"
@@ -68,6 +72,9 @@ func Publish(ctx context.Context, repo name.Repository, report *checks.Report, a
 		return name.Digest{}, err
 	}
 	if err := p.push.Push(ctx, digest, whole); err != nil {
+		return name.Digest{}, fmt.Errorf("pushing %s: %w", digest, plain(err))
+	}
+	if err := p.fill(ctx, artifact); err != nil {
 		return name.Digest{}, fmt.Errorf("pushing %s: %w", digest, plain(err))
 	}
 	if err := p.attest(ctx, all, about); err != nil {
@@ -208,6 +215,42 @@ func publishing(ctx context.Context, repo name.Repository, signer *Signer, opts 
 		return nil, err
 	}
 	return p, nil
+}
+
+// fill uploads the blobs that the registry does not have, although it has the
+// manifest that names them: then nothing was pushed, and a registry that lost a
+// layer would go on serving an image that nobody can run.
+func (p *publication) fill(ctx context.Context, artifact mutate.Appendable) error {
+	parts := make(map[v1.Hash]partial.WithRawManifest)
+	if err := gather(artifact, parts); err != nil {
+		return err
+	}
+	blobs := make(map[v1.Hash]v1.Layer)
+	for _, part := range parts {
+		img, ok := part.(v1.Image)
+		if !ok {
+			continue
+		}
+		layers, err := img.Layers()
+		if err != nil {
+			return err
+		}
+		config, err := partial.ConfigLayer(img)
+		if err != nil {
+			return err
+		}
+		for _, layer := range append(layers, config) {
+			digest, err := layer.Digest()
+			if err != nil {
+				return err
+			}
+			blobs[digest] = layer
+		}
+	}
+	all := slices.Collect(maps.Values(blobs))
+	return each(ctx, p.read.jobs, len(all), func(ctx context.Context, i int) error {
+		return p.push.Upload(ctx, p.repo, all[i])
+	})
 }
 
 // attest attaches what belongs to each manifest, and then verifies the whole

@@ -180,6 +180,26 @@ func (r *reader) getOnce(ctx context.Context, where *url.URL, accept string, lim
 	return body, resp.Header, nil
 }
 
+// has asks whether the registry has a blob of that size, and fetches nothing.
+func (r *reader) has(ctx context.Context, desc v1.Descriptor) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, r.url("blobs", desc.Digest.String()).String(), nil)
+	if err != nil {
+		return err
+	}
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return plain(err)
+	}
+	defer resp.Body.Close()
+	if err := transport.CheckError(resp, http.StatusOK); err != nil {
+		return err
+	}
+	if resp.ContentLength >= 0 && resp.ContentLength != desc.Size {
+		return fmt.Errorf("blob %s %w: it has %d bytes, not %d", desc.Digest, errAltered, resp.ContentLength, desc.Size)
+	}
+	return nil
+}
+
 func (r *reader) url(kind, id string) *url.URL {
 	return &url.URL{
 		Scheme: r.repo.Scheme(),
