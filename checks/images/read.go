@@ -2,6 +2,7 @@ package images
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -39,6 +40,9 @@ type Entry struct {
 	Facts *executables.Facts
 	// Unreadable says why an ELF file's facts could not be read.
 	Unreadable string
+	// tool is what an ELF file is by its content, whatever it is called; nil
+	// for what is not known.
+	tool *tool
 }
 
 // Place is how a finding names the entry.
@@ -191,14 +195,17 @@ func readEntry(layer int, h *tar.Header, r io.Reader) (*Entry, error) {
 	}
 	e.Format = formatOf(head[:n])
 	if e.Format == ELF {
-		facts, err := readELF(io.MultiReader(strings.NewReader(string(head[:n])), r))
+		seen := make(map[int]bool)
+		scan := newScanner(toolNeedles, func(needle, _ int, _ []byte) { seen[needle] = true })
+		facts, err := readELF(io.TeeReader(io.MultiReader(bytes.NewReader(head[:n]), r), scan))
+		scan.Close()
 		var unreadable *unreadableError
 		if errors.As(err, &unreadable) {
 			e.Unreadable = unreadable.Error()
 		} else if err != nil {
 			return nil, err
 		}
-		e.Facts = facts
+		e.Facts, e.tool = facts, toolOf(facts, seen)
 	}
 	return e, nil
 }

@@ -120,3 +120,13 @@ func appendRaw(t *testing.T, mt types.MediaType) v1.Image {
 	}
 	return img
 }
+
+// readBytes reads a file of one layer.
+func readBytes(t *testing.T, name string, raw []byte) Entry {
+	t.Helper()
+	e, err := readEntry(0, &tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o555, Size: int64(len(raw))}, bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *e
+}

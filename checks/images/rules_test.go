@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,8 +38,8 @@ var update = flag.Bool("update", false, "rewrite the want sections of testdata")
 //	LAYER PATH MODE [dir|symlink TARGET|hardlink TARGET]
 //
 // with the content below it. The content GO FLAGS... stands for an executable
-// that Go compiles with these flags, "ELF" for the first bytes of one. In
-// "want" are the findings of the rule that the folder is named for.
+// that Go compiles with these flags, "ELF" for the first bytes of one, before
+// what else the content is. In "want" are the findings of the rule that the folder is named for.
 func TestRules(t *testing.T) {
 	tested := make(map[string]map[string]bool)
 	files, err := filepath.Glob("testdata/*/*.txtar")
@@ -213,8 +214,8 @@ func writeEntry(t *testing.T, writers []*tar.Writer, f txtar.File) (layer int) {
 	switch words := strings.Fields(string(data)); {
 	case len(words) > 0 && words[0] == "GO":
 		data = goProgram(t, words[1:]...)
-	case len(words) == 1 && words[0] == "ELF":
-		data = goProgram(t)[:100]
+	case len(words) > 0 && words[0] == "ELF":
+		data = slices.Concat(goProgram(t)[:100], bytes.TrimPrefix(data, []byte("ELF\n")))
 	}
 	h.Size = int64(len(data))
 	if err := writers[layer].WriteHeader(h); err != nil {
@@ -248,6 +249,8 @@ func goProgram(t *testing.T, flags ...string) []byte {
 			trimmed = false
 		case f == "unstripped":
 			stripped = false
+		case f == "strings": // with every string that the tools are known by
+			source = fmt.Sprintf("package main\n\nimport \"os\"\n\nvar list = %#v\n\nfunc main() {\n\tfor _, s := range list {\n\t\tos.Stdout.WriteString(s)\n\t}\n}\n", toolNeedles.list)
 		case f == "unknown": // without what debug/buildinfo looks for
 			known = false
 		case strings.HasPrefix(f, "module="):

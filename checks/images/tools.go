@@ -6,7 +6,7 @@ import (
 	"temper/checks"
 )
 
-// What a name stands for. A file of that name is a finding wherever it lies
+// What a name stands for, beside what content.go knows. A file of that name is a finding wherever it lies
 // outside of /usr/share, where documentation and completions have the names of
 // the tools they are about.
 var (
@@ -29,14 +29,17 @@ func names(list string) map[string]bool {
 	return m
 }
 
-// named reports every file with one of the names.
-func named(img *Image, p *checks.Pass, list map[string]bool, what string) {
+// held reports every file that is a tool of the kind, by one of the names or,
+// under any name, by its content.
+func held(img *Image, p *checks.Pass, list map[string]bool, what kind) {
 	for i := range img.Entries {
 		e := &img.Entries[i]
-		if !e.IsFile() || !list[e.Base()] || strings.HasPrefix(e.Path, "usr/share/") {
-			continue
+		switch {
+		case e.IsFile() && list[e.Base()] && !strings.HasPrefix(e.Path, "usr/share/"):
+			p.Reportf(e.Place(), "%s is %s", e.Base(), what)
+		case e.tool != nil && e.tool.kind == what:
+			p.Reportf(e.Place(), "it is %s, %s, under the name %s", e.tool.name, what, e.Base())
 		}
-		p.Reportf(e.Place(), "%s is %s", e.Base(), what)
 	}
 }
 
@@ -50,11 +53,14 @@ var shell = &checks.Check[*Image]{
 Whoever finds a hole in the service looks for a shell next: with one, a line of
 injected text becomes a session. A Go service needs none.
 
+It is found by its name, and by its content under any other: busybox called
+logo.png is still a shell.
+
 Use a distroless base. In place of a shell script as entrypoint, do its work in
 main; debug with an ephemeral container, which brings its own shell.`,
 	},
 	Run: func(img *Image, p *checks.Pass) error {
-		named(img, p, shells, "a shell")
+		held(img, p, shells, aShell)
 		return nil
 	},
 }
@@ -67,13 +73,14 @@ var packageManager = &checks.Check[*Image]{
 		Doc: `no layer holds a package manager
 
 A package manager in a running container installs what the image does not have,
-and with it the image's digest no longer says what runs.
+and with it the image's digest no longer says what runs. It is found by its
+name, and by its content under any other.
 
 Use a distroless base; install what is needed while building, into a layer that
 starts from nothing.`,
 	},
 	Run: func(img *Image, p *checks.Pass) error {
-		named(img, p, packageManagers, "a package manager")
+		held(img, p, packageManagers, aPackageManager)
 		return nil
 	},
 }
@@ -87,13 +94,14 @@ var debugTool = &checks.Check[*Image]{
 
 A debugger reads the service's memory and its keys; curl, wget and netcat fetch
 the second stage and carry data out; su-exec, gosu and sudo exist to change the
-user, which a container that starts as the right one never does.
+user, which a container that starts as the right one never does. They are found
+by their names, and by their content under any other.
 
 Leave them out of the image. For a probe in place of curl use httpGet; for
 debugging use an ephemeral container (kubectl debug).`,
 	},
 	Run: func(img *Image, p *checks.Pass) error {
-		named(img, p, debugTools, "a debug, network or user-switching tool")
+		held(img, p, debugTools, aDebugTool)
 		return nil
 	},
 }
