@@ -31,6 +31,7 @@ type Image struct {
 	// Entrypoint is the file that the container starts; nil where the
 	// configuration names none or no layer holds it.
 	Entrypoint *Entry
+	tree       *tree
 }
 
 // Command returns what the runtime executes: entrypoint and command joined.

@@ -43,6 +43,8 @@ type Entry struct {
 	// tool is what an ELF file is by its content, whatever it is called; nil
 	// for what is not known.
 	tool *tool
+	// content is that of one of the kept files, nil if it is too large.
+	content []byte
 }
 
 // Place is how a finding names the entry.
@@ -89,7 +91,14 @@ const (
 	maxLayers  = 1024
 	maxEntries = 1 << 20
 	maxContent = 64 << 30 // bytes of one layer, uncompressed
+	maxKept    = 1 << 20  // bytes of a file of kept
 )
+
+// kept are the files whose content rules read.
+var kept = map[string]bool{
+	"etc/passwd": true,
+	"etc/group":  true,
+}
 
 // Read reads every layer of an image once. Each layer's bytes must have the
 // digest that the configuration gives.
@@ -122,6 +131,7 @@ func Read(ctx context.Context, v v1.Image) (*Image, error) {
 			return nil, fmt.Errorf("the image has more than %d files", maxEntries)
 		}
 	}
+	img.tree = newTree(img.Entries)
 	img.Entrypoint = img.startedBy()
 	return img, nil
 }
@@ -194,6 +204,14 @@ func readEntry(layer int, h *tar.Header, r io.Reader) (*Entry, error) {
 		return nil, err
 	}
 	e.Format = formatOf(head[:n])
+	if kept[e.Path] && e.Size <= maxKept {
+		var content bytes.Buffer
+		if _, err := content.ReadFrom(io.MultiReader(bytes.NewReader(head[:n]), r)); err != nil {
+			return nil, err
+		}
+		e.content = content.Bytes()
+		r = bytes.NewReader(e.content[n:])
+	}
 	if e.Format == ELF {
 		seen := make(map[int]bool)
 		scan := newScanner(toolNeedles, func(needle, _ int, _ []byte) { seen[needle] = true })

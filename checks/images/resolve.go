@@ -2,6 +2,7 @@ package images
 
 import (
 	"archive/tar"
+	"fmt"
 	"path"
 	"strings"
 )
@@ -21,7 +22,21 @@ func (img *Image) startedBy() *Entry {
 	if len(command) == 0 || !path.IsAbs(command[0]) {
 		return nil
 	}
-	return newTree(img.Entries).resolve(command[0])
+	return img.tree.resolve(command[0])
+}
+
+// read returns the content of one of the kept files as the container sees it,
+// nil where it sees none. What was not kept, for its size or because a link
+// leads elsewhere, is an error.
+func (img *Image) read(name string) ([]byte, error) {
+	e := img.tree.resolve(name)
+	switch {
+	case e == nil:
+		return nil, nil
+	case e.content == nil:
+		return nil, fmt.Errorf("%s is %s of %d bytes, which is not looked into", name, e.Place(), e.Size)
+	}
+	return e.content, nil
 }
 
 // A tree answers what a container sees at a path, without building the whole
