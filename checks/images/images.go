@@ -41,7 +41,8 @@ func (img *Image) Command() []string {
 
 // Rules are the rules about an image, without those about its executable.
 var Rules = []*checks.Check[*Image]{
-	user, onlyExecutable, shell, packageManager, debugTool, setuid, entrypoint,
+	user, onlyExecutable, shell, packageManager, debugTool, setuid, capabilities, worldWritable,
+	entrypoint, entrypointOwner,
 }
 
 // AllRules describes every rule that [Check] runs.

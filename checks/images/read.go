@@ -40,6 +40,9 @@ type Entry struct {
 	Facts *executables.Facts
 	// Unreadable says why an ELF file's facts could not be read.
 	Unreadable string
+	// caps is the extended attribute security.capability, empty where there is
+	// none.
+	caps string
 	// tool is what an ELF file is by its content, whatever it is called; nil
 	// for what is not known.
 	tool *tool
@@ -48,7 +51,7 @@ type Entry struct {
 }
 
 // Place is how a finding names the entry.
-func (e *Entry) Place() string { return fmt.Sprintf("layer %d: /%s", e.Layer, e.Path) }
+func (e *Entry) Place() string { return fmt.Sprintf("layer %d: %s", e.Layer, path.Join("/", e.Path)) }
 
 // Base returns the last element of the path.
 func (e *Entry) Base() string { return path.Base(e.Path) }
@@ -195,8 +198,18 @@ func readEntry(layer int, h *tar.Header, r io.Reader) (*Entry, error) {
 		Size:  h.Size,
 		Link:  h.Linkname,
 	}
-	if h.Typeflag != tar.TypeReg {
+	var err error
+	if e.caps, err = capsOf(h); err != nil {
+		return nil, err
+	}
+	switch h.Typeflag {
+	case tar.TypeReg:
+	case tar.TypeCont, tar.TypeGNUSparse: // a file with content as well
+		e.Type = tar.TypeReg
+	case tar.TypeDir, tar.TypeLink, tar.TypeSymlink, tar.TypeChar, tar.TypeBlock, tar.TypeFifo, tar.TypeXGlobalHeader:
 		return e, nil
+	default:
+		return nil, fmt.Errorf("it is of type %q, which cannot be looked at", h.Typeflag)
 	}
 	head := make([]byte, 64)
 	n, err := io.ReadFull(r, head)

@@ -22,14 +22,15 @@ func (img *Image) startedBy() *Entry {
 	if len(command) == 0 || !path.IsAbs(command[0]) {
 		return nil
 	}
-	return img.tree.resolve(command[0])
+	e, _ := img.tree.walk(command[0])
+	return e
 }
 
 // read returns the content of one of the kept files as the container sees it,
 // nil where it sees none. What was not kept, for its size or because a link
 // leads elsewhere, is an error.
 func (img *Image) read(name string) ([]byte, error) {
-	e := img.tree.resolve(name)
+	e, _ := img.tree.walk(name)
 	switch {
 	case e == nil:
 		return nil, nil
@@ -92,18 +93,25 @@ func (t *tree) at(name string) *Entry {
 // maxLinks is the kernel's own bound on symbolic links in one path.
 const maxLinks = 40
 
-// resolve follows a path as the kernel would with the image as its root.
-// It returns nil where there is no regular file at its end.
-func (t *tree) resolve(name string) *Entry {
+// walk follows a path as the kernel would with the image as its root, and
+// returns the regular file at its end, nil where there is none, with the folders
+// and links on the way.
+func (t *tree) walk(name string) (file *Entry, way []*Entry) {
 	rest := strings.Split(path.Clean("/" + name)[1:], "/")
+	if root := t.at("."); root != nil {
+		way = append(way, root)
+	}
 	at := ""
 	for links := 0; len(rest) > 0; {
 		next := path.Join(at, rest[0])
 		rest = rest[1:]
 		e := t.at(next)
+		if e != nil && e.Type != tar.TypeReg {
+			way = append(way, e)
+		}
 		if e != nil && e.Type == tar.TypeSymlink {
 			if links++; links > maxLinks {
-				return nil
+				return nil, way
 			}
 			target := e.Link
 			if !path.IsAbs(target) {
@@ -120,7 +128,7 @@ func (t *tree) resolve(name string) *Entry {
 		e = t.at(path.Clean("/" + e.Link)[1:])
 	}
 	if e == nil || e.Type != tar.TypeReg {
-		return nil
+		return nil, way
 	}
-	return e
+	return e, way
 }

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -35,7 +36,7 @@ var update = flag.Bool("update", false, "rewrite the want sections of testdata")
 // (entrypoint and user are good where it does not say), every other file is an
 // entry of a layer, named
 //
-//	LAYER PATH MODE [dir|symlink TARGET|hardlink TARGET]
+//	LAYER PATH MODE [dir|symlink TARGET|hardlink TARGET] [uid=N] [gid=N] [pax:KEY=HEX]
 //
 // with the content below it. The content GO FLAGS... stands for an executable
 // that Go compiles with these flags, "ELF" for the first bytes of one, before
@@ -204,6 +205,7 @@ func writeEntry(t *testing.T, writers []*tar.Writer, f txtar.File) (layer int) {
 	}
 	h := &tar.Header{Name: fields[1], Mode: mode, Typeflag: tar.TypeReg}
 	data := f.Data
+	fields = slices.DeleteFunc(fields, func(field string) bool { return attribute(t, h, field) })
 	if len(fields) > 3 {
 		data = nil
 		h.Typeflag = map[string]byte{"dir": tar.TypeDir, "symlink": tar.TypeSymlink, "hardlink": tar.TypeLink}[fields[3]]
@@ -225,6 +227,34 @@ func writeEntry(t *testing.T, writers []*tar.Writer, f txtar.File) (layer int) {
 		t.Fatal(err)
 	}
 	return layer
+}
+
+// attribute sets what a field such as "uid=1000" says.
+func attribute(t *testing.T, h *tar.Header, field string) bool {
+	key, value, found := strings.Cut(field, "=")
+	if !found {
+		return false
+	}
+	id, err := strconv.Atoi(value)
+	switch {
+	case key == "uid":
+		h.Uid = id
+	case key == "gid":
+		h.Gid = id
+	case strings.HasPrefix(key, "pax:"):
+		var raw []byte
+		raw, err = hex.DecodeString(value)
+		if h.PAXRecords == nil {
+			h.PAXRecords = make(map[string]string)
+		}
+		h.PAXRecords[strings.TrimPrefix(key, "pax:")] = string(raw)
+	default:
+		return false
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return true
 }
 
 var programs sync.Map
