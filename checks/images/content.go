@@ -121,8 +121,9 @@ var tools = []*tool{
 	{name: "runc", kind: aDebugTool, goMain: "github.com/opencontainers/runc"},
 }
 
-// toolNeedles are the strings of all tools, each once.
-var toolNeedles, toolNeedleIndex = func() (*needles, map[string]int) {
+// elfNeedles are the strings of all tools, each once, and what a private key
+// begins with.
+var elfNeedles, elfIndex, elfKey = func() (*needles, map[string]int, int) {
 	var list []string
 	index := make(map[string]int)
 	for _, t := range tools {
@@ -133,7 +134,7 @@ var toolNeedles, toolNeedleIndex = func() (*needles, map[string]int) {
 			}
 		}
 	}
-	return newNeedles(list), index
+	return newNeedles(append(list, pemNeedle)), index, len(list)
 }()
 
 // toolOf says which tool an executable is, nil for none of those known. What
@@ -159,7 +160,7 @@ func toolOf(facts *executables.Facts, seen map[int]bool) *tool {
 
 func (t *tool) in(seen map[int]bool) bool {
 	for _, s := range t.all {
-		if !seen[toolNeedleIndex[s]] {
+		if !seen[elfIndex[s]] {
 			return false
 		}
 	}

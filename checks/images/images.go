@@ -42,7 +42,7 @@ func (img *Image) Command() []string {
 // Rules are the rules about an image, without those about its executable.
 var Rules = []*checks.Check[*Image]{
 	user, onlyExecutable, shell, packageManager, debugTool, setuid, capabilities, worldWritable,
-	entrypoint, entrypointOwner,
+	entrypoint, entrypointOwner, secret,
 }
 
 // AllRules describes every rule that [Check] runs.

@@ -46,6 +46,8 @@ type Entry struct {
 	// tool is what an ELF file is by its content, whatever it is called; nil
 	// for what is not known.
 	tool *tool
+	// secrets says what secrets a file holds.
+	secrets []string
 	// content is that of one of the kept files, nil if it is too large.
 	content []byte
 }
@@ -225,42 +227,58 @@ func readEntry(layer int, h *tar.Header, r io.Reader) (*Entry, error) {
 		e.content = content.Bytes()
 		r = bytes.NewReader(e.content[n:])
 	}
+	all := io.MultiReader(bytes.NewReader(head[:n]), r)
 	if e.Format == ELF {
-		seen := make(map[int]bool)
-		scan := newScanner(toolNeedles, func(needle, _ int, _ []byte) { seen[needle] = true })
-		facts, err := readELF(io.TeeReader(io.MultiReader(bytes.NewReader(head[:n]), r), scan))
-		scan.Close()
-		var unreadable *unreadableError
-		if errors.As(err, &unreadable) {
-			e.Unreadable = unreadable.Error()
-		} else if err != nil {
-			return nil, err
-		}
-		e.Facts, e.tool = facts, toolOf(facts, seen)
+		err = e.readELF(all)
+	} else {
+		err = e.readData(all)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return e, nil
 }
 
-// unreadableError is about the file, not about reading it.
-type unreadableError struct{ error }
+// readData looks for secrets in what is no ELF file.
+func (e *Entry) readData(r io.Reader) error {
+	found := &secretFinder{netrc: e.Base() == ".netrc" || e.Base() == "_netrc"}
+	scan := newScanner(credentialNeedles, found.credential)
+	defer scan.Close()
+	if _, err := io.Copy(scan, r); err != nil {
+		return err
+	}
+	scan.Flush()
+	e.secrets = found.all()
+	return nil
+}
 
 // readELF puts the file on disk, since ELF is read out of order and a layer may
-// hold a file of any size.
-func readELF(r io.Reader) (*executables.Facts, error) {
+// hold a file of any size. On the way there it looks for what tools are known
+// by, and for private keys.
+func (e *Entry) readELF(r io.Reader) error {
 	f, err := os.CreateTemp("", "temper-elf-*")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	if _, err := io.Copy(f, r); err != nil {
-		return nil, err
+	seen, found := make(map[int]bool), &secretFinder{}
+	scan := newScanner(elfNeedles, func(needle, at int, text []byte) {
+		seen[needle] = true
+		if needle == elfKey && isPrivateKey(text, at) {
+			found.add("a private key")
+		}
+	})
+	defer scan.Close()
+	if _, err := io.Copy(io.MultiWriter(f, scan), r); err != nil {
+		return err
 	}
-	facts, err := executables.Read(f)
-	if err != nil {
-		return nil, &unreadableError{err}
+	scan.Flush()
+	if e.Facts, err = executables.Read(f); err != nil {
+		e.Facts, e.Unreadable = nil, err.Error()
 	}
-	return facts, nil
+	e.tool, e.secrets = toolOf(e.Facts, seen), found.all()
+	return nil
 }
 
 // counted hashes what is read, stops at the bound and when the context ends.

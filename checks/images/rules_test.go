@@ -33,14 +33,15 @@ import (
 var update = flag.Bool("update", false, "rewrite the want sections of testdata")
 
 // A case is an image written as txtar: "config" is the image's configuration
-// (entrypoint and user are good where it does not say), every other file is an
-// entry of a layer, named
+// (entrypoint and user are good where it does not say), "history" what built
+// it, line by line, and every other file is an entry of a layer, named
 //
 //	LAYER PATH MODE [dir|symlink TARGET|hardlink TARGET] [uid=N] [gid=N] [pax:KEY=HEX]
 //
 // with the content below it. The content GO FLAGS... stands for an executable
 // that Go compiles with these flags, "ELF" for the first bytes of one, before
-// what else the content is. In "want" are the findings of the rule that the folder is named for.
+// what else the content is, {name} for a key of secretText. In "want" are the
+// findings of the rule that the folder is named for.
 func TestRules(t *testing.T) {
 	tested := make(map[string]map[string]bool)
 	files, err := filepath.Glob("testdata/*/*.txtar")
@@ -135,11 +136,17 @@ func parseImage(t *testing.T, a *txtar.Archive) (img v1.Image, want string) {
 		writers[i] = tar.NewWriter(&layers[i])
 	}
 	top, hasWant := 0, false
+	var history []v1.History
 	for _, f := range a.Files {
+		f.Data = secretText(t, f.Data)
 		switch f.Name {
 		case "config":
 			if err := json.Unmarshal(f.Data, &config); err != nil {
 				t.Fatal(err)
+			}
+		case "history":
+			for line := range strings.Lines(string(f.Data)) {
+				history = append(history, v1.History{CreatedBy: strings.TrimSpace(line), EmptyLayer: true})
 			}
 		case "want":
 			want, hasWant = string(f.Data), true
@@ -158,7 +165,7 @@ func parseImage(t *testing.T, a *txtar.Archive) (img v1.Image, want string) {
 		}
 		img = appendLayer(t, img, layers[i].Bytes())
 	}
-	return withConfig(t, img, config), want
+	return withConfig(t, img, config, history...), want
 }
 
 func appendLayer(t *testing.T, img v1.Image, raw []byte) v1.Image {
@@ -175,7 +182,7 @@ func appendLayer(t *testing.T, img v1.Image, raw []byte) v1.Image {
 	return img
 }
 
-func withConfig(t *testing.T, img v1.Image, config v1.Config) v1.Image {
+func withConfig(t *testing.T, img v1.Image, config v1.Config, history ...v1.History) v1.Image {
 	t.Helper()
 	file, err := img.ConfigFile()
 	if err != nil {
@@ -183,6 +190,7 @@ func withConfig(t *testing.T, img v1.Image, config v1.Config) v1.Image {
 	}
 	file = file.DeepCopy()
 	file.OS, file.Architecture, file.Config = "linux", "amd64", config
+	file.History = append(history, file.History...)
 	if img, err = mutate.ConfigFile(img, file); err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +288,7 @@ func goProgram(t *testing.T, flags ...string) []byte {
 		case f == "unstripped":
 			stripped = false
 		case f == "strings": // with every string that the tools are known by
-			source = fmt.Sprintf("package main\n\nimport \"os\"\n\nvar list = %#v\n\nfunc main() {\n\tfor _, s := range list {\n\t\tos.Stdout.WriteString(s)\n\t}\n}\n", toolNeedles.list)
+			source = fmt.Sprintf("package main\n\nimport \"os\"\n\nvar list = %#v\n\nfunc main() {\n\tfor _, s := range list {\n\t\tos.Stdout.WriteString(s)\n\t}\n}\n", elfNeedles.list)
 		case f == "unknown": // without what debug/buildinfo looks for
 			known = false
 		case strings.HasPrefix(f, "module="):

@@ -101,9 +101,14 @@ func (s *scanner) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Close shows what is left. The scanner is of no use after it.
-func (s *scanner) Close() {
+// Flush shows what is left, at the end of the file.
+func (s *scanner) Flush() {
 	s.scan(len(s.buf))
+	s.from = len(s.buf)
+}
+
+// Close gives the window back. The scanner is of no use after it.
+func (s *scanner) Close() {
 	buf := s.buf[:0]
 	scanBuffers.Put(&buf)
 	s.buf = nil

@@ -66,7 +66,7 @@ func TestScannerShowsWhatIsAround(t *testing.T) {
 					t.Fatal(k, err)
 				}
 			}
-			if s.Close(); n != 1 {
+			if s.Flush(); n != 1 {
 				t.Errorf("the needle at %d, in writes of %d, was found %d times", at, write, n)
 			}
 		}
@@ -110,9 +110,9 @@ func TestNoToolByStringsInGo(t *testing.T) {
 		t.Skip("the test's binary is not ELF on this system")
 	}
 	seen := make(map[int]bool)
-	toolNeedles.find(raw, 0, len(raw), func(i, _ int) { seen[i] = true })
-	if len(seen) < len(toolNeedles.list)/2 {
-		t.Fatalf("the binary holds %d of %d strings: there is nothing to confuse", len(seen), len(toolNeedles.list))
+	elfNeedles.find(raw, 0, len(raw), func(i, _ int) { seen[i] = true })
+	if len(seen) < len(elfNeedles.list)/2 {
+		t.Fatalf("the binary holds %d of %d strings: there is nothing to confuse", len(seen), len(elfNeedles.list))
 	}
 	if e := readBytes(t, "app", raw); e.tool != nil {
 		t.Errorf("this test is taken for %s", e.tool.name)
@@ -134,8 +134,9 @@ func BenchmarkTools(b *testing.B) {
 	raw = raw[:20<<20]
 	b.SetBytes(int64(len(raw)))
 	for b.Loop() {
-		s := newScanner(toolNeedles, func(_, _ int, _ []byte) {})
+		s := newScanner(elfNeedles, func(_, _ int, _ []byte) {})
 		s.Write(raw)
+		s.Flush()
 		s.Close()
 	}
 }
