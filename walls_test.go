@@ -41,7 +41,7 @@ var only = map[string][]string{
 	"github.com/sigstore/":   {"temper/pipeline/release"},
 	"github.com/spf13/cobra": {"temper/pipeline/cmd/temper"},
 	"github.com/spdx/":       {"temper/pipeline/evidence"},
-	"github.com/klauspost/":  {"temper/pipeline/image"},
+	"github.com/klauspost/":  {"temper/pipeline/image", "temper/checks/images"}, // compression
 	"github.com/google/go-containerregistry/pkg/v1/remote": {"temper/pipeline/image", "temper/pipeline/release", "temper/pipeline/cmd/temper"},
 }
 

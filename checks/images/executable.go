@@ -17,7 +17,8 @@ A list of bad tools proves nothing: the next tool has another name. The image of
 a service needs one executable, so any other file that is one is a finding,
 whatever it is called: ELF, script, or anything with an x bit. Layers are read
 one by one, because what an upper layer deletes is still there for whoever pulls
-the image.
+the image, and archives are unpacked, three deep. What cannot be unpacked, for
+its form or its size, is a finding too.
 
 Start from an empty or distroless base and copy in the binary and plain data.
 Write assets without x bits; Temper does.`,
@@ -29,6 +30,11 @@ Write assets without x bits; Temper does.`,
 				continue
 			}
 			switch {
+			case e.unopened != "":
+				p.Reportf(e.Place(), "%s", e.unopened)
+			case e.inside && e.Format != "":
+				p.Reportf(e.Place(), "it is %s in an archive", e.Format)
+			case e.inside:
 			case e.Format != "":
 				p.Reportf(e.Place(), "it is %s (mode %04o)", e.Format, e.Mode&0o7777)
 			case e.Mode&0o111 != 0 && e.Type == tar.TypeLink:

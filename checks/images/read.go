@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -48,6 +49,11 @@ type Entry struct {
 	tool *tool
 	// secrets says what secrets a file holds.
 	secrets []string
+	// inside tells that it lies in an archive: its path is that of the archive,
+	// "!" and its path there. Only what is a finding is kept of an archive.
+	inside bool
+	// unopened says what an archive is that nobody looked into, and why.
+	unopened string
 	// content is that of one of the kept files, nil if it is too large.
 	content []byte
 }
@@ -96,6 +102,7 @@ const (
 	maxLayers  = 1024
 	maxEntries = 1 << 20
 	maxContent = 64 << 30 // bytes of one layer, uncompressed
+	maxHoles   = 1 << 30  // bytes of one layer's sparse files that are not in it
 	maxKept    = 1 << 20  // bytes of a file of kept
 )
 
@@ -126,8 +133,9 @@ func Read(ctx context.Context, v v1.Image) (*Image, error) {
 	if config.Variant != "" {
 		img.Platform += "/" + config.Variant
 	}
+	var unpacked int64
 	for i, layer := range layers {
-		entries, err := readLayer(ctx, i, layer, config.RootFS.DiffIDs[i])
+		entries, err := readLayer(&reading{ctx: ctx, layer: i, unpacked: &unpacked}, layer, config.RootFS.DiffIDs[i])
 		if err != nil {
 			return nil, fmt.Errorf("reading layer %d: %w", i, err)
 		}
@@ -141,7 +149,34 @@ func Read(ctx context.Context, v v1.Image) (*Image, error) {
 	return img, nil
 }
 
-func readLayer(ctx context.Context, n int, layer v1.Layer, want v1.Hash) ([]Entry, error) {
+// A reading is that of one layer.
+type reading struct {
+	ctx      context.Context
+	layer    int
+	unpacked *int64 // bytes that came out of the archives of the image
+	in       *counted
+	files    int64 // bytes of files that were read
+}
+
+// A layerFile is a file of the layer. A sparse one has bytes that the layer has
+// not: zeros without end, if nobody counts them.
+type layerFile struct {
+	r  io.Reader
+	rd *reading
+}
+
+func (f layerFile) Read(p []byte) (int, error) {
+	if err := f.rd.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := f.r.Read(p)
+	if f.rd.files += int64(n); f.rd.in != nil && f.rd.files > f.rd.in.n+maxHoles {
+		return n, fmt.Errorf("sparse files have more than %d bytes that are not in the layer", int64(maxHoles))
+	}
+	return n, err
+}
+
+func readLayer(rd *reading, layer v1.Layer, want v1.Hash) ([]Entry, error) {
 	mt, err := layer.MediaType()
 	if err != nil {
 		return nil, err
@@ -154,7 +189,8 @@ func readLayer(ctx context.Context, n int, layer v1.Layer, want v1.Hash) ([]Entr
 		return nil, err
 	}
 	defer raw.Close()
-	in := &counted{r: raw, ctx: ctx, sum: sha256.New()}
+	in := &counted{r: raw, ctx: rd.ctx, sum: sha256.New()}
+	rd.in = in
 	var entries []Entry
 	for tr := tar.NewReader(in); ; {
 		h, err := tr.Next()
@@ -164,14 +200,14 @@ func readLayer(ctx context.Context, n int, layer v1.Layer, want v1.Hash) ([]Entr
 		if err != nil {
 			return nil, err
 		}
-		if len(entries) == maxEntries {
-			return nil, fmt.Errorf("more than %d files", maxEntries)
-		}
-		e, err := readEntry(n, h, tr)
+		e, inside, err := rd.entry(h, tr)
 		if err != nil {
 			return nil, fmt.Errorf("%q: %w", h.Name, err)
 		}
-		entries = append(entries, *e)
+		entries = append(append(entries, *e), inside...)
+		if len(entries) > maxEntries {
+			return nil, fmt.Errorf("more than %d files", maxEntries)
+		}
 	}
 	// What follows the tar's end belongs to the digest too.
 	if _, err := io.Copy(io.Discard, in); err != nil {
@@ -183,15 +219,16 @@ func readLayer(ctx context.Context, n int, layer v1.Layer, want v1.Hash) ([]Entr
 	return entries, nil
 }
 
-func readEntry(layer int, h *tar.Header, r io.Reader) (*Entry, error) {
+// entry reads an entry of the layer, and what is a finding inside of it.
+func (rd *reading) entry(h *tar.Header, r io.Reader) (e *Entry, inside []Entry, err error) {
 	name := strings.TrimLeft(h.Name, "/")
 	for _, element := range strings.Split(name, "/") {
 		if element == ".." {
-			return nil, errors.New("the path leaves the image")
+			return nil, nil, errors.New("the path leaves the image")
 		}
 	}
-	e := &Entry{
-		Layer: layer,
+	e = &Entry{
+		Layer: rd.layer,
 		Path:  path.Clean(name),
 		Type:  h.Typeflag,
 		Mode:  h.Mode,
@@ -200,56 +237,87 @@ func readEntry(layer int, h *tar.Header, r io.Reader) (*Entry, error) {
 		Size:  h.Size,
 		Link:  h.Linkname,
 	}
-	var err error
 	if e.caps, err = capsOf(h); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	switch h.Typeflag {
 	case tar.TypeReg:
 	case tar.TypeCont, tar.TypeGNUSparse: // a file with content as well
 		e.Type = tar.TypeReg
 	case tar.TypeDir, tar.TypeLink, tar.TypeSymlink, tar.TypeChar, tar.TypeBlock, tar.TypeFifo, tar.TypeXGlobalHeader:
-		return e, nil
+		return e, nil, nil
 	default:
-		return nil, fmt.Errorf("it is of type %q, which cannot be looked at", h.Typeflag)
+		return nil, nil, fmt.Errorf("it is of type %q, which cannot be looked at", h.Typeflag)
 	}
-	head := make([]byte, 64)
-	n, err := io.ReadFull(r, head)
+	r = layerFile{r, rd}
+	if kept[e.Path] && e.Size <= maxKept {
+		if e.content, err = io.ReadAll(r); err != nil {
+			return nil, nil, err
+		}
+		r = bytes.NewReader(e.content)
+	}
+	inside, err = rd.file(e, r, &nesting{limit: max(minUnpacked, maxRatio*e.Size)})
+	return e, inside, err
+}
+
+// headSize is a block of tar, which tells a tar.
+const headSize = 512
+
+// file looks at the content of a file, wherever it lies.
+func (rd *reading) file(e *Entry, r io.Reader, n *nesting) (inside []Entry, err error) {
+	head := make([]byte, headSize)
+	k, err := io.ReadFull(r, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, err
 	}
-	e.Format = formatOf(head[:n])
-	if kept[e.Path] && e.Size <= maxKept {
-		var content bytes.Buffer
-		if _, err := content.ReadFrom(io.MultiReader(bytes.NewReader(head[:n]), r)); err != nil {
-			return nil, err
-		}
-		e.content = content.Bytes()
-		r = bytes.NewReader(e.content[n:])
+	head = head[:k]
+	r = io.MultiReader(bytes.NewReader(head), r)
+	if e.Format = formatOf(head); e.Format == ELF {
+		return nil, e.readELF(r)
 	}
-	all := io.MultiReader(bytes.NewReader(head[:n]), r)
-	if e.Format == ELF {
-		err = e.readELF(all)
-	} else {
-		err = e.readData(all)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return e, nil
+	return rd.data(e, r, n, archiveOf(head))
 }
 
-// readData looks for secrets in what is no ELF file.
-func (e *Entry) readData(r io.Reader) error {
+// data looks for secrets in what is no ELF file, and into archives.
+func (rd *reading) data(e *Entry, r io.Reader, n *nesting, kind archive) (inside []Entry, err error) {
 	found := &secretFinder{netrc: e.Base() == ".netrc" || e.Base() == "_netrc"}
 	scan := newScanner(credentialNeedles, found.credential)
 	defer scan.Close()
-	if _, err := io.Copy(scan, r); err != nil {
-		return err
+	in := &source{r: io.TeeReader(r, scan)}
+	if kind != "" {
+		inside, err = rd.unpack(e, in, n, kind)
+		var bad *unpackError
+		if in.err == nil && errors.As(err, &bad) {
+			e.unopened, err = fmt.Sprintf("it is %s, and was not looked into whole: %v", kind, bad), nil
+		}
+		if err != nil {
+			return inside, err
+		}
+	}
+	if _, err := io.Copy(io.Discard, in); err != nil {
+		return inside, err
 	}
 	scan.Flush()
-	e.secrets = found.all()
-	return nil
+	// The bytes of a tar are those of the files in it.
+	if kind != tarArchive || !slices.ContainsFunc(inside, func(e Entry) bool { return len(e.secrets) > 0 }) {
+		e.secrets = found.all()
+	}
+	return inside, nil
+}
+
+// A source remembers the error that reading it ended with, which is not the
+// fault of what it holds.
+type source struct {
+	r   io.Reader
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
 }
 
 // readELF puts the file on disk, since ELF is read out of order and a layer may

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -40,6 +41,12 @@ func TestCheckRefusesWhatItCannotRead(t *testing.T) {
 		{"a tar that breaks off", "unexpected EOF", func(t *testing.T) v1.Image {
 			raw := tarOf(t, tar.Header{Name: "a", Typeflag: tar.TypeReg, Size: 4096})
 			return appendLayer(t, empty.Image, raw[:1024])
+		}},
+		{"a sparse file of zeros without end", "sparse files", func(t *testing.T) v1.Image {
+			return appendLayer(t, empty.Image, sparse(t, 1<<60))
+		}},
+		{"an entry of a type that nobody knows", "cannot be looked at", func(t *testing.T) v1.Image {
+			return appendLayer(t, empty.Image, tarOf(t, tar.Header{Name: "a", Typeflag: 'Z'}))
 		}},
 		{"a foreign layer", "cannot be looked at", func(t *testing.T) v1.Image {
 			return appendRaw(t, types.DockerForeignLayer)
@@ -108,6 +115,46 @@ func tarOf(t *testing.T, headers ...tar.Header) []byte {
 	return b.Bytes()
 }
 
+// sparse returns a tar with one file, in GNU's form 1.0 of sparse files, that has
+// size bytes and none of them in the tar.
+func sparse(t *testing.T, size int64) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	const holes = "0\n"
+	content := holes + strings.Repeat("\x00", 512-len(holes))
+	record := func(key, value string) string {
+		line := " " + key + "=" + value + "\n"
+		n := len(line) + 2
+		return fmt.Sprint(n) + line
+	}
+	pax := record("GNU.sparse.major", "1") + record("GNU.sparse.minor", "0") + record("GNU.sparse.name", "a") + record("GNU.sparse.realsize", fmt.Sprint(size))
+	// The writer of the standard library refuses these keys: a file that becomes
+	// the extended header when its type is changed, and its sum with it.
+	for _, h := range []struct{ name, content string }{{"pax", pax}, {"a", content}} {
+		if err := w.WriteHeader(&tar.Header{Name: h.name, Typeflag: tar.TypeReg, Size: int64(len(h.content)), Format: tar.FormatUSTAR}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, h.content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	raw := b.Bytes()
+	raw[156] = tar.TypeXHeader
+	var sum int64
+	for i, c := range raw[:512] {
+		if i >= 148 && i < 156 {
+			c = ' '
+		}
+		sum += int64(c)
+	}
+	copy(raw[148:156], fmt.Sprintf("%06o\x00 ", sum))
+	return raw
+}
+
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
@@ -124,7 +171,8 @@ func appendRaw(t *testing.T, mt types.MediaType) v1.Image {
 // readBytes reads a file of one layer.
 func readBytes(t *testing.T, name string, raw []byte) Entry {
 	t.Helper()
-	e, err := readEntry(0, &tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o555, Size: int64(len(raw))}, bytes.NewReader(raw))
+	rd := &reading{ctx: t.Context(), unpacked: new(int64)}
+	e, _, err := rd.entry(&tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o555, Size: int64(len(raw))}, bytes.NewReader(raw))
 	if err != nil {
 		t.Fatal(err)
 	}

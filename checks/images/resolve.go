@@ -54,6 +54,7 @@ func newTree(entries []Entry) *tree {
 		e := &entries[i]
 		dir, base := path.Dir(e.Path), e.Base()
 		switch {
+		case e.inside: // no container sees it
 		case base == whiteoutOpaque:
 			t.opaque[dir] = e.Layer
 		case strings.HasPrefix(base, whiteoutPrefix):

@@ -40,7 +40,8 @@ var update = flag.Bool("update", false, "rewrite the want sections of testdata")
 //
 // with the content below it. The content GO FLAGS... stands for an executable
 // that Go compiles with these flags, "ELF" for the first bytes of one, before
-// what else the content is, {name} for a key of secretText. In "want" are the
+// what else the content is, PACK KIND NAME for what follows in an archive, HALF
+// for the first half of what follows, {name} for a key of secretText. In "want" are the
 // findings of the rule that the folder is named for.
 func TestRules(t *testing.T) {
 	tested := make(map[string]map[string]bool)
@@ -221,12 +222,7 @@ func writeEntry(t *testing.T, writers []*tar.Writer, f txtar.File) (layer int) {
 			h.Linkname = fields[4]
 		}
 	}
-	switch words := strings.Fields(string(data)); {
-	case len(words) > 0 && words[0] == "GO":
-		data = goProgram(t, words[1:]...)
-	case len(words) > 0 && words[0] == "ELF":
-		data = slices.Concat(goProgram(t)[:100], bytes.TrimPrefix(data, []byte("ELF\n")))
-	}
+	data = expand(t, data)
 	h.Size = int64(len(data))
 	if err := writers[layer].WriteHeader(h); err != nil {
 		t.Fatal(err)
@@ -235,6 +231,24 @@ func writeEntry(t *testing.T, writers []*tar.Writer, f txtar.File) (layer int) {
 		t.Fatal(err)
 	}
 	return layer
+}
+
+// expand makes a file's content of what stands for it.
+func expand(t *testing.T, data []byte) []byte {
+	t.Helper()
+	line, rest, _ := bytes.Cut(data, []byte("\n"))
+	words := strings.Fields(string(line))
+	switch {
+	case len(words) > 0 && words[0] == "GO":
+		return goProgram(t, words[1:]...)
+	case len(words) == 1 && words[0] == "ELF":
+		return slices.Concat(goProgram(t)[:100], rest)
+	case len(words) == 3 && words[0] == "PACK":
+		return pack(t, words[1], words[2], expand(t, rest))
+	case len(words) == 1 && words[0] == "HALF":
+		return expand(t, rest)[:len(expand(t, rest))/2]
+	}
+	return data
 }
 
 // attribute sets what a field such as "uid=1000" says.

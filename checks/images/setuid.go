@@ -22,7 +22,7 @@ Kubernetes, allowPrivilegeEscalation: false takes the bits' effect away as well.
 	Run: func(img *Image, p *checks.Pass) error {
 		for i := range img.Entries {
 			e := &img.Entries[i]
-			if e.Type != tar.TypeReg && e.Type != tar.TypeLink {
+			if e.inside || e.Type != tar.TypeReg && e.Type != tar.TypeLink {
 				continue
 			}
 			switch e.Mode & 0o6000 {
