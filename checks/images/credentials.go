@@ -73,6 +73,8 @@ type secretFinder struct {
 	netrc bool
 	found map[string]int
 	order []string
+	// certificate tells that there is one in PEM, which is no secret.
+	certificate bool
 }
 
 // maxWord is how far a credential that is one word is followed.
@@ -81,6 +83,9 @@ const maxWord = 512
 // credential is what a scanner for credentialNeedles calls.
 func (f *secretFinder) credential(needle, at int, text []byte) {
 	c := &credentials[needle]
+	if c.needle == pemNeedle && certBegin.Match(text[at:min(len(text), at+80)]) {
+		f.certificate = true
+	}
 	if c.needle == "password" && !f.netrc {
 		return
 	}
@@ -155,6 +160,7 @@ func placeholder(s string) bool {
 
 var (
 	pemBegin   = regexp.MustCompile(`^-----BEGIN ([A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?)-----`)
+	certBegin  = regexp.MustCompile(`^-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----`)
 	pemHeader  = regexp.MustCompile(`(?m)^[ \t]*[A-Za-z][A-Za-z-]*: .*$`)
 	pgpSum     = regexp.MustCompile(`\n[ \t]*=[0-9A-Za-z+/]{4}\s*$`)
 	lineBreaks = strings.NewReplacer(`\r`, "\n", `\n`, "\n", "\r", "\n")

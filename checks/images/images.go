@@ -43,6 +43,7 @@ func (img *Image) Command() []string {
 var Rules = []*checks.Check[*Image]{
 	user, onlyExecutable, shell, packageManager, debugTool, setuid, capabilities, worldWritable,
 	entrypoint, entrypointOwner, secret,
+	lowPort, historyPackageManager, caCertificates, baseEOL,
 }
 
 // AllRules describes every rule that [Check] runs.

@@ -49,6 +49,8 @@ type Entry struct {
 	tool *tool
 	// secrets says what secrets a file holds.
 	secrets []string
+	// certificate tells that a file holds one, in PEM.
+	certificate bool
 	// inside tells that it lies in an archive: its path is that of the archive,
 	// "!" and its path there. Only what is a finding is kept of an archive.
 	inside bool
@@ -108,8 +110,10 @@ const (
 
 // kept are the files whose content rules read.
 var kept = map[string]bool{
-	"etc/passwd": true,
-	"etc/group":  true,
+	"etc/passwd":         true,
+	"etc/group":          true,
+	"etc/os-release":     true,
+	"usr/lib/os-release": true,
 }
 
 // Read reads every layer of an image once. Each layer's bytes must have the
@@ -298,6 +302,7 @@ func (rd *reading) data(e *Entry, r io.Reader, n *nesting, kind archive) (inside
 		return inside, err
 	}
 	scan.Flush()
+	e.certificate = found.certificate
 	// The bytes of a tar are those of the files in it.
 	if kind != tarArchive || !slices.ContainsFunc(inside, func(e Entry) bool { return len(e.secrets) > 0 }) {
 		e.secrets = found.all()
