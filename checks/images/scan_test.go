@@ -73,9 +73,10 @@ func TestScannerShowsWhatIsAround(t *testing.T) {
 	}
 }
 
-// What is installed here, under names that say nothing.
+// What is installed here, under names that say nothing. Another system may have
+// another program by the name, so not every one has to be known.
 func TestToolsOfThisMachine(t *testing.T) {
-	found := 0
+	found, known := 0, 0
 	for _, tool := range tools {
 		file, err := exec.LookPath(tool.name)
 		if err != nil {
@@ -86,14 +87,15 @@ func TestToolsOfThisMachine(t *testing.T) {
 			continue
 		}
 		found++
-		img := Image{Entries: []Entry{readBytes(t, "innocent", raw)}}
-		if got := img.Entries[0].tool; got == nil {
-			t.Errorf("%s is not known by its content", file)
-		} else if !testing.Short() && got.name != tool.name {
-			t.Logf("%s is known as %s", file, got.name)
+		if got := readBytes(t, "innocent", raw).tool; got == nil {
+			t.Logf("%s is not known by its content", file)
+		} else {
+			known++
 		}
 	}
-	t.Logf("%d tools", found)
+	if t.Logf("%d of %d tools are known", known, found); known < found*3/4 {
+		t.Error("too many tools are not known by their content")
+	}
 }
 
 // This test's own binary holds every string that a tool is known by.

@@ -54,7 +54,7 @@ why, how to comply, and the source it is taken from.`,
 				return explainOne(p.out, list[0])
 			}
 			for _, r := range list {
-				fmt.Fprintf(p.out, "%-16s  %-7s  %s\n", r.Name, r.Severity, r.Title())
+				fmt.Fprintf(p.out, "%-23s  %-7s  %s\n", r.Name, r.Severity, r.Title())
 			}
 			return nil
 		},
