@@ -13,7 +13,10 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -61,7 +64,17 @@ type Entry struct {
 }
 
 // Place is how a finding names the entry.
-func (e *Entry) Place() string { return fmt.Sprintf("layer %d: %s", e.Layer, path.Join("/", e.Path)) }
+func (e *Entry) Place() string {
+	return fmt.Sprintf("layer %d: %s", e.Layer, printable(path.Join("/", e.Path)))
+}
+
+// printable quotes a name that would do more to a terminal than show itself.
+func printable(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) || !utf8.ValidString(name) {
+		return strconv.Quote(name)
+	}
+	return name
+}
 
 // Base returns the last element of the path.
 func (e *Entry) Base() string { return path.Base(e.Path) }
@@ -103,9 +116,9 @@ func formatOf(head []byte) Format {
 const (
 	maxLayers  = 1024
 	maxEntries = 1 << 20
-	maxContent = 64 << 30 // bytes of one layer, uncompressed
-	maxHoles   = 1 << 30  // bytes of one layer's sparse files that are not in it
-	maxKept    = 1 << 20  // bytes of a file of kept
+	maxContent = 64 << 30  // bytes of one layer, uncompressed
+	maxHoles   = 256 << 20 // bytes of one layer's sparse files that are not in it
+	maxKept    = 1 << 20   // bytes of a file of kept
 )
 
 // kept are the files whose content rules read.

@@ -178,3 +178,10 @@ func readBytes(t *testing.T, name string, raw []byte) Entry {
 	}
 	return *e
 }
+
+func TestPlacesArePrintable(t *testing.T) {
+	e := &Entry{Path: "opt/\x1b[2J\nerror", Layer: 3}
+	if got, want := e.Place(), `layer 3: "/opt/\x1b[2J\nerror"`; got != want {
+		t.Errorf("place = %s, want %s", got, want)
+	}
+}

@@ -49,6 +49,10 @@ secret that was in an image is known: revoke it.`,
 		}
 		reportSecrets(p, "config.Entrypoint", strings.Join(c.Entrypoint, "\n"))
 		reportSecrets(p, "config.Cmd", strings.Join(c.Cmd, "\n"))
+		reportSecrets(p, "config.OnBuild", strings.Join(c.OnBuild, "\n"))
+		if c.Healthcheck != nil {
+			reportSecrets(p, "config.Healthcheck", strings.Join(c.Healthcheck.Test, "\n"))
+		}
 		for i, h := range img.Config.History {
 			reportSecrets(p, fmt.Sprintf("history %d", i), h.CreatedBy+"\n"+h.Comment)
 		}

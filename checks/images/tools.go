@@ -38,7 +38,7 @@ func held(img *Image, p *checks.Pass, list map[string]bool, what kind) {
 		case e.IsFile() && list[e.Base()] && !strings.HasPrefix(e.Path, "usr/share/"):
 			p.Reportf(e.Place(), "%s is %s", e.Base(), what)
 		case e.tool != nil && e.tool.kind == what:
-			p.Reportf(e.Place(), "it is %s, %s, under the name %s", e.tool.name, what, e.Base())
+			p.Reportf(e.Place(), "it is %s, %s, under the name %s", e.tool.name, what, printable(e.Base()))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package images
 
 import (
 	"archive/tar"
+	"strings"
 
 	"temper/checks"
 )
@@ -25,7 +26,7 @@ replace the files of others; better still it is a volume.`,
 		for i := range img.Entries {
 			e := &img.Entries[i]
 			switch {
-			case e.inside, e.Mode&0o002 == 0:
+			case e.inside, e.Mode&0o002 == 0, strings.HasPrefix(e.Base(), whiteoutPrefix):
 			case e.Type == tar.TypeReg, e.Type == tar.TypeLink:
 				p.Reportf(e.Place(), "everybody may write it (mode %04o)", e.Mode&0o7777)
 			case e.Type == tar.TypeDir && e.Mode&0o1000 == 0:
