@@ -57,7 +57,7 @@ var today = time.Now
 
 // A distribution is one that container images are based on, with the last days
 // on which its releases get security updates from the distribution itself, free
-// of charge; the oldest first.
+// of charge; the oldest first. What is not in the table was not looked up.
 type distribution struct {
 	id       string // as in os-release
 	source   string
@@ -73,14 +73,7 @@ func day(y int, m time.Month, d int) time.Time { return time.Date(y, m, d, 0, 0,
 
 var distributions = []distribution{
 	{"alpine", "https://alpinelinux.org/releases/", []release{
-		{"3.17", day(2024, 11, 22)}, {"3.18", day(2025, 5, 9)}, {"3.19", day(2025, 11, 1)},
 		{"3.20", day(2026, 4, 1)}, {"3.21", day(2026, 11, 1)}, {"3.22", day(2027, 5, 1)}, {"3.23", day(2027, 11, 1)},
-	}},
-	{"amzn", "https://aws.amazon.com/amazon-linux-2/faqs/", []release{
-		{"2", day(2026, 6, 30)}, {"2023", day(2029, 6, 30)},
-	}},
-	{"centos", "https://www.centos.org/centos-linux-eol/", []release{
-		{"7", day(2024, 6, 30)}, {"8", day(2024, 5, 31)}, {"9", day(2027, 5, 31)},
 	}},
 	// With the updates of the LTS team, which stand in Debian's own archive.
 	{"debian", "https://wiki.debian.org/LTS", []release{
@@ -89,12 +82,6 @@ var distributions = []distribution{
 	// Distroless does not follow Debian's LTS.
 	{"distroless", "https://github.com/GoogleContainerTools/distroless/blob/main/SUPPORT_POLICY.md", []release{
 		{"11", day(2024, 6, 1)}, {"12", day(2026, 9, 30)},
-	}},
-	{"rhel", "https://access.redhat.com/support/policy/updates/errata", []release{
-		{"7", day(2024, 6, 30)}, {"8", day(2029, 5, 31)}, {"9", day(2032, 5, 31)}, {"10", day(2035, 5, 31)},
-	}},
-	{"ubuntu", "https://ubuntu.com/about/release-cycle", []release{
-		{"18.04", day(2023, 5, 31)}, {"20.04", day(2025, 5, 31)}, {"22.04", day(2027, 6, 1)}, {"24.04", day(2029, 5, 31)},
 	}},
 }
 

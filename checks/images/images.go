@@ -32,6 +32,7 @@ type Image struct {
 	// configuration names none or no layer holds it.
 	Entrypoint *Entry
 	tree       *tree
+	place
 }
 
 // Command returns what the runtime executes: entrypoint and command joined.
@@ -42,7 +43,7 @@ func (img *Image) Command() []string {
 // Rules are the rules about an image, without those about its executable.
 var Rules = []*checks.Check[*Image]{
 	user, onlyExecutable, shell, packageManager, debugTool, setuid, capabilities, worldWritable,
-	entrypoint, entrypointOwner, secret,
+	entrypoint, entrypointOwner, secret, indexPlatform,
 	lowPort, historyPackageManager, caCertificates, baseEOL,
 }
 
@@ -67,8 +68,8 @@ func Check(ctx context.Context, name string, artifact mutate.Appendable) (*check
 	}
 	of := checks.Subject{Name: name, Digest: digest.String()}
 	var parts []*checks.Report
-	err = each(name, artifact, func(img v1.Image) error {
-		part, err := checkImage(ctx, of, img)
+	err = each(name, artifact, place{alone: true}, func(img v1.Image, at place) error {
+		part, err := checkImage(ctx, of, img, at)
 		parts = append(parts, part)
 		return err
 	})
@@ -79,10 +80,10 @@ func Check(ctx context.Context, name string, artifact mutate.Appendable) (*check
 }
 
 // each calls f for every image that a runtime could start.
-func each(name string, artifact mutate.Appendable, f func(v1.Image) error) error {
+func each(name string, artifact mutate.Appendable, at place, f func(v1.Image, place) error) error {
 	switch a := artifact.(type) {
 	case v1.Image:
-		return f(a)
+		return f(a, at)
 	case v1.ImageIndex:
 		m, err := a.IndexManifest()
 		if err != nil {
@@ -95,7 +96,7 @@ func each(name string, artifact mutate.Appendable, f func(v1.Image) error) error
 				if err != nil {
 					return fmt.Errorf("reading %s in %s: %w", d.Digest, name, err)
 				}
-				if err := each(name, inner, f); err != nil {
+				if err := each(name, inner, at, f); err != nil {
 					return err
 				}
 			case d.MediaType.IsImage():
@@ -110,7 +111,7 @@ func each(name string, artifact mutate.Appendable, f func(v1.Image) error) error
 				if statement {
 					continue
 				}
-				if err := f(img); err != nil {
+				if err := f(img, place{named: d.Platform}); err != nil {
 					return err
 				}
 			default:
@@ -138,11 +139,12 @@ func isStatement(img v1.Image) (bool, error) {
 	return len(m.Layers) > 0, nil
 }
 
-func checkImage(ctx context.Context, of checks.Subject, v v1.Image) (*checks.Report, error) {
+func checkImage(ctx context.Context, of checks.Subject, v v1.Image, at place) (*checks.Report, error) {
 	img, err := Read(ctx, v)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", of.Name, err)
 	}
+	img.place = at
 	r, err := checks.Run(ctx, of, img.Platform, img, Rules)
 	if err != nil {
 		return nil, err

@@ -42,7 +42,8 @@ var update = flag.Bool("update", false, "rewrite the want sections of testdata")
 // with the content below it. The content GO FLAGS... stands for an executable
 // that Go compiles with these flags, "ELF" for the first bytes of one, before
 // what else the content is, PACK KIND NAME for what follows in an archive, HALF
-// for the first half of what follows, {name} for a key of secretText. In "want" are the
+// for the first half of what follows, {name} for a key of secretText. "index" puts
+// the image into an index that calls it what is written there. In "want" are the
 // findings of the rule that the folder is named for.
 func TestRules(t *testing.T) {
 	today = func() time.Time { return day(2026, 11, 25) }
@@ -131,8 +132,10 @@ func rewrite(t *testing.T, file string, a *txtar.Archive, want string) {
 	}
 }
 
-func parseImage(t *testing.T, a *txtar.Archive) (img v1.Image, want string) {
+func parseImage(t *testing.T, a *txtar.Archive) (artifact mutate.Appendable, want string) {
 	t.Helper()
+	var img v1.Image
+	var in *mutate.IndexAddendum
 	config := v1.Config{User: "65532:65532", Entrypoint: []string{"/app"}}
 	layers := make([]bytes.Buffer, 4)
 	writers := make([]*tar.Writer, len(layers))
@@ -147,6 +150,14 @@ func parseImage(t *testing.T, a *txtar.Archive) (img v1.Image, want string) {
 		case "config":
 			if err := json.Unmarshal(f.Data, &config); err != nil {
 				t.Fatal(err)
+			}
+		case "index":
+			in = &mutate.IndexAddendum{Descriptor: v1.Descriptor{MediaType: types.OCIManifestSchema1}}
+			if said := strings.TrimSpace(string(f.Data)); said != "" {
+				var err error
+				if in.Descriptor.Platform, err = v1.ParsePlatform(said); err != nil {
+					t.Fatal(err)
+				}
 			}
 		case "history":
 			for line := range strings.Lines(string(f.Data)) {
@@ -169,7 +180,12 @@ func parseImage(t *testing.T, a *txtar.Archive) (img v1.Image, want string) {
 		}
 		img = appendLayer(t, img, layers[i].Bytes())
 	}
-	return withConfig(t, img, config, history...), want
+	img = withConfig(t, img, config, history...)
+	if in == nil {
+		return img, want
+	}
+	in.Add = img
+	return mutate.AppendManifests(empty.Index, *in), want
 }
 
 func appendLayer(t *testing.T, img v1.Image, raw []byte) v1.Image {

@@ -156,7 +156,7 @@ func Outside(svc *service.Service, bin *Binary) ([]string, error) {
 	}
 	if bin.Facts.Go != nil {
 		for _, m := range bin.Facts.Go.Deps {
-			if m.Replace != nil && m.Replace.Version == "" {
+			if m.Replace != nil && (m.Replace.Version == "" || m.Replace.Version == "(devel)") {
 				from := svc.Module
 				if svc.Workfile != "" {
 					from = filepath.Dir(svc.Workfile)

@@ -36,7 +36,7 @@ func built() (Base, map[string]string, []Image) {
 		Deps: []*debug.Module{
 			{Path: "example.com/vendored", Version: "v1.2.3"},
 			{Path: "example.com/original", Version: "v1.0.0", Replace: &debug.Module{Path: "example.com/fork", Version: "v1.0.1", Sum: "h1:fork="}},
-			{Path: "example.com/lib", Version: "v0.0.0", Replace: &debug.Module{Path: "../lib"}},
+			{Path: "example.com/lib", Version: "v0.0.0", Replace: &debug.Module{Path: "../lib", Version: "(devel)"}},
 			{Path: "example.com/mine", Version: "v0.0.0", Replace: &debug.Module{Path: "/home/me/mine"}},
 			{Path: "github.com/a/b+c", Version: "v0.0.0-20260102030405-0123456789ab+incompatible", Sum: "h1:odd="},
 		},
@@ -44,7 +44,7 @@ func built() (Base, map[string]string, []Image) {
 	image := func(platform, digit string) Image {
 		return Image{Platform: platform, Digest: hash(digit), Binary: "/usr/local/bin/orders", BinaryDigest: hash(digit), Go: info}
 	}
-	base := Base{Name: "builtin", Digest: hash("b"), Packages: []Package{{Name: "tzdata", Version: "2025c", URL: "pkg:generic/tzdata@2025c"}}}
+	base := Base{Name: "builtin", Digest: hash("b"), Packages: []Package{{Name: "tzdata", Version: "2025c", URL: "pkg:generic/tzdata@2025c"}, {Name: "example.com/roots", Version: "v1.0.0", URL: "pkg:golang/example.com/roots@v1.0.0"}}}
 	sums := ParseGoSum([]byte("example.com/vendored v1.2.3 h1:vendored=\nexample.com/vendored v1.2.3/go.mod h1:mod=\nbroken line\n"))
 	return base, sums, []Image{image("linux/amd64", "1"), image("linux/arm64", "2")}
 }
@@ -104,6 +104,21 @@ func TestSBOM(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, modules); diff != "" {
 		t.Errorf("modules in the SBOM (-want +got):\n%s", diff)
+	}
+
+	if err := s.Describes(images...); err != nil {
+		t.Errorf("the SBOM does not describe its images: %v", err)
+	}
+	more := images[0]
+	info := *more.Go
+	info.Deps = append([]*debug.Module{{Path: "example.com/hidden", Version: "v1.0.0"}}, info.Deps...)
+	more.Go = &info
+	if err := s.Describes(more); err == nil || !strings.Contains(err.Error(), "does not name the module example.com/hidden v1.0.0") {
+		t.Errorf("the SBOM of another binary: %v", err)
+	}
+	info.Deps = info.Deps[2:]
+	if err := s.Describes(more); err == nil || !strings.Contains(err.Error(), "names the module example.com/vendored v1.2.3, which is not") {
+		t.Errorf("an SBOM that says too much: %v", err)
 	}
 
 	// One platform's own names no other.

@@ -54,7 +54,7 @@ func replaced(m debug.Module) module {
 	switch {
 	case r == nil:
 		return module{path: m.Path, version: m.Version, sum: m.Sum}
-	case r.Version != "":
+	case r.Version != "" && r.Version != "(devel)":
 		return module{path: r.Path, version: r.Version, sum: r.Sum}
 	case strings.HasPrefix(r.Path, "./"), strings.HasPrefix(r.Path, "../"):
 		return module{path: m.Path, folder: r.Path}

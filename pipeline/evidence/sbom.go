@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -173,10 +174,12 @@ func id(parts ...string) common.ElementID {
 	return common.ElementID(readable + "-" + hex.EncodeToString(sum[:6]))
 }
 
-// Modules lists the Go modules that an SBOM names, as "path version".
+// Modules lists the Go modules that an SBOM names as parts of the binary, as
+// "path version"; those of the base are none of it.
 func (s *Statement) Modules() ([]string, error) {
 	var doc struct {
 		Packages []struct {
+			ID      string `json:"SPDXID"`
 			Name    string `json:"name"`
 			Version string `json:"versionInfo"`
 			Refs    []struct {
@@ -189,6 +192,9 @@ func (s *Statement) Modules() ([]string, error) {
 	}
 	var modules []string
 	for _, p := range doc.Packages {
+		if strings.HasPrefix(p.ID, "SPDXRef-base-") {
+			continue
+		}
 		for _, ref := range p.Refs {
 			if strings.HasPrefix(ref.Locator, "pkg:golang/") && !strings.HasPrefix(ref.Locator, "pkg:golang/stdlib@") {
 				modules = append(modules, strings.TrimSpace(p.Name+" "+p.Version))
@@ -197,4 +203,29 @@ func (s *Statement) Modules() ([]string, error) {
 		}
 	}
 	return modules, nil
+}
+
+// Describes tells whether an SBOM names the modules that are in the images, and
+// no others: an error says which one is missing or not there.
+func (s *Statement) Describes(images ...Image) error {
+	listed, err := s.Modules()
+	if err != nil {
+		return err
+	}
+	mains, deps := modules(nil, images...)
+	var there []string
+	for _, m := range slices.Concat(mains, deps) {
+		there = append(there, strings.TrimSpace(m.path+" "+m.version))
+	}
+	for _, m := range there {
+		if !slices.Contains(listed, m) {
+			return fmt.Errorf("the SBOM does not name the module %s, which is in the binary", m)
+		}
+	}
+	for _, m := range listed {
+		if !slices.Contains(there, m) {
+			return fmt.Errorf("the SBOM names the module %s, which is not in the binary", m)
+		}
+	}
+	return nil
 }

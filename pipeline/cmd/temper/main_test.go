@@ -20,6 +20,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"temper/pipeline/evidence"
+	"temper/pipeline/image"
 )
 
 func TestMain(m *testing.M) {
@@ -63,7 +66,7 @@ func TestStories(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "copy": copyImage, "tags": tags, "repositories": repositories, "digest": digest, "alter": alter,
+			"exits": exits, "copy": copyImage, "tags": tags, "repositories": repositories, "digest": digest, "alter": alter, "lie": lie,
 		},
 	})
 }
@@ -157,4 +160,20 @@ func alter(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.Chmod(path, 0o644))
 	ts.Check(os.WriteFile(path, raw, 0o644))
 	fmt.Fprintln(ts.Stdout(), path)
+}
+
+// lie LAYOUT: the SBOMs in the layout name no module any more.
+func lie(ts *testscript.TestScript, _ bool, args []string) {
+	entries, err := image.Read(ts.MkAbs(args[0]))
+	ts.Check(err)
+	for _, e := range entries {
+		for i, s := range e.Statements {
+			if s.PredicateType == evidence.SPDX {
+				e.Statements[i], err = evidence.State(evidence.SPDX, map[string]any{"spdxVersion": "SPDX-2.3"}, "")
+				ts.Check(err)
+				e.Statements[i].Subject = s.Subject
+			}
+		}
+	}
+	ts.Check(image.Write(ts.MkAbs(args[0]), entries...))
 }

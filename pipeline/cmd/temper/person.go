@@ -97,6 +97,7 @@ func (p *person) verified(f *releaseFacts) {
 		fmt.Fprintf(&b, "  %-10s  %s\n", what, fmt.Sprintf(format, args...))
 	}
 	fmt.Fprintf(&b, "%s verifies\n", f.Ref)
+	line("service", "%s", f.Service)
 	line("signed by", "%s (%s)", f.Signer, strings.Join(f.Forms, ", "))
 	for _, platform := range f.Platforms {
 		line("platform", "%s %s", platform.Platform, platform.Digest)

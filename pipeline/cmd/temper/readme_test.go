@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -77,5 +78,20 @@ func TestDocumentedFlagsExist(t *testing.T) {
 	}
 	if seen < 10 {
 		t.Errorf("only %d flags were found", seen)
+	}
+}
+
+// full is a disk with no space left.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+// A result that reached nobody is no success.
+func TestUnwrittenResultFails(t *testing.T) {
+	for _, args := range [][]string{{"explain"}, {"explain", "--json"}, {"help"}} {
+		var said bytes.Buffer
+		if code := run(args, &person{out: full{}, err: &said}); code != exitCould || !strings.Contains(said.String(), "no space left") {
+			t.Errorf("temper %s into a full disk: exit code %d\n%s", strings.Join(args, " "), code, &said)
+		}
 	}
 }

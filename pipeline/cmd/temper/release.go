@@ -8,9 +8,12 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/spf13/cobra"
 
 	"temper/checks"
+	"temper/checks/images"
 	"temper/pipeline/evidence"
 	"temper/pipeline/image"
 	"temper/pipeline/release"
@@ -157,6 +160,14 @@ func (f *releaseFlags) judge(ctx context.Context, p *person, layout string, list
 		if err := p.report(reports[i]); err != nil {
 			return nil, err
 		}
+		lie, err := belied(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		if lie != "" {
+			no.reasons = append(no.reasons, fmt.Sprintf("%s: %s", plainName(e.Name, layout), lie))
+			no.next = "temper build, then temper release"
+		}
 		if !reports[i].OK() || !reports[i].Passes(f.strict) {
 			no.reasons = append(no.reasons, broken(reports[i], f.strict))
 			if f.waivers == "" && claimsWaivers(e) {
@@ -168,6 +179,69 @@ func (f *releaseFlags) judge(ctx context.Context, p *person, layout string, list
 		return nil, no
 	}
 	return reports, nil
+}
+
+// belied tells what an SBOM in the layout says that the binaries in the image
+// do not bear out, empty if nothing. Whoever can write into the folder can
+// write an SBOM; the provenance is a claim that only its builder can make.
+func belied(ctx context.Context, e image.Entry) (string, error) {
+	list, err := binaries(ctx, e.Artifact)
+	if err != nil {
+		return "", err
+	}
+	for _, s := range e.Statements {
+		if s.PredicateType != evidence.SPDX {
+			continue
+		}
+		about := slices.DeleteFunc(slices.Clone(list), func(img evidence.Image) bool { return !s.About(img.Digest) })
+		if len(about) == 0 {
+			about = list // it is about the index
+		}
+		if err := s.Describes(about...); err != nil {
+			return err.Error(), nil
+		}
+	}
+	return "", nil
+}
+
+// binaries reads the build info in the images of an artifact. What has none is
+// left out; a rule says so.
+func binaries(ctx context.Context, artifact mutate.Appendable) ([]evidence.Image, error) {
+	var imgs []v1.Image
+	switch a := artifact.(type) {
+	case v1.Image:
+		imgs = []v1.Image{a}
+	case v1.ImageIndex:
+		m, err := a.IndexManifest()
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range m.Manifests {
+			if !d.MediaType.IsImage() {
+				continue
+			}
+			img, err := a.Image(d.Digest)
+			if err != nil {
+				return nil, err
+			}
+			imgs = append(imgs, img)
+		}
+	}
+	var list []evidence.Image
+	for _, img := range imgs {
+		digest, err := img.Digest()
+		if err != nil {
+			return nil, err
+		}
+		read, err := images.Read(ctx, img)
+		if err != nil {
+			return nil, err
+		}
+		if e := read.Entrypoint; e != nil && e.Facts != nil && e.Facts.Go != nil {
+			list = append(list, evidence.Image{Platform: read.Platform, Digest: digest, Go: e.Facts.Go})
+		}
+	}
+	return list, nil
 }
 
 // claimsWaivers tells whether the report in the layout speaks of waivers.

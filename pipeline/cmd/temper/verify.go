@@ -119,6 +119,9 @@ type releaseFacts struct {
 	// Ref is what was asked for, Digest what it names: REPOSITORY@DIGEST.
 	Ref    string `json:"ref"`
 	Digest string `json:"digest"`
+	// Service is what the provenance calls what was built: a repository can be
+	// named anything.
+	Service string `json:"service"`
 	// Signer is "key sha256:..." with the fingerprint of the public key, Forms are
 	// those in which the signature was found: bundle, legacy.
 	Signer    string         `json:"signer"`
@@ -193,6 +196,9 @@ func (f *releaseFacts) provenance(s *evidence.Statement) error {
 		return err
 	}
 	f.Builder = p.RunDetails.Builder.ID
+	if parameters, ok := p.BuildDefinition.ExternalParameters.(map[string]any); ok {
+		f.Service, _ = parameters["service"].(string)
+	}
 	for _, d := range p.BuildDefinition.ResolvedDependencies {
 		switch d.Name {
 		case "source":
