@@ -3,9 +3,7 @@
 // Command careless is a link board that works, and breaks as many rules as it
 // can, so that you can see what Temper says about it:
 //
-//	temper check examples/careless                  its source
-//	temper build -C examples/careless               its image, which fails
-//	temper check examples/careless/deploy.yaml      its manifest
+//	temper build -C examples/careless
 //
 // Every mistake is marked BAD, says what it lets somebody do, and names the
 // place in the other examples that does it right. Each compiles, passes go
