@@ -8,7 +8,6 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/layout"
 )
 
 // needy is a program that wants all that a base is there for: root
@@ -116,14 +115,7 @@ func TestBuiltinBaseIsComplete(t *testing.T) {
 // onlyImage is the image of one platform that a layout holds.
 func onlyImage(t *testing.T, dir string) v1.Image {
 	t.Helper()
-	index, err := layout.ImageIndexFromPath(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := index.IndexManifest()
-	if err != nil {
-		t.Fatal(err)
-	}
+	index, m := openLayout(t, dir)
 	for _, d := range m.Manifests {
 		if d.Annotations["org.opencontainers.image.ref.name"] != "" {
 			img, err := index.Image(d.Digest)

@@ -250,8 +250,8 @@ func TestExamplesCarryLittleElse(t *testing.T) {
 	}
 }
 
-// eachImage calls f for every platform's image of every service in a layout.
-func eachImage(t *testing.T, dir string, f func(name, platform string, img v1.Image)) {
+// openLayout reads the index of a layout.
+func openLayout(t *testing.T, dir string) (v1.ImageIndex, *v1.IndexManifest) {
 	t.Helper()
 	index, err := layout.ImageIndexFromPath(dir)
 	if err != nil {
@@ -261,6 +261,13 @@ func eachImage(t *testing.T, dir string, f func(name, platform string, img v1.Im
 	if err != nil {
 		t.Fatal(err)
 	}
+	return index, m
+}
+
+// eachImage calls f for every platform's image of every service in a layout.
+func eachImage(t *testing.T, dir string, f func(name, platform string, img v1.Image)) {
+	t.Helper()
+	index, m := openLayout(t, dir)
 	seen := 0
 	for _, d := range m.Manifests {
 		name := d.Annotations["org.opencontainers.image.ref.name"]
