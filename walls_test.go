@@ -23,6 +23,7 @@ var may = map[string][]string{
 	"temper/checks":             {},
 	"temper/checks/executables": {"temper/checks"},
 	"temper/checks/images":      {"temper/checks", "temper/checks/executables"},
+	"temper/checks/sources":     {"temper/checks", "temper/checks/executables"},
 	"temper/pipeline/service":   {},
 	"temper/pipeline/binary":    {"temper/checks", "temper/checks/executables", "temper/pipeline/service"},
 	"temper/pipeline/evidence":  {"temper/checks"},
@@ -30,7 +31,7 @@ var may = map[string][]string{
 	"temper/pipeline/release":   {"temper/checks", "temper/pipeline/evidence"},
 	"temper/pipeline/engine":    {},
 	"temper/pipeline/cmd/temper": {
-		"temper/checks", "temper/checks/images", "temper/pipeline/binary", "temper/pipeline/evidence",
+		"temper/checks", "temper/checks/images", "temper/checks/sources", "temper/pipeline/binary", "temper/pipeline/evidence",
 		"temper/pipeline/image", "temper/pipeline/release", "temper/pipeline/service",
 	},
 }

@@ -82,6 +82,12 @@ func (p *Pass) Fixf(format string, args ...any) {
 	p.findings[len(p.findings)-1].Fix = fmt.Sprintf(format, args...)
 }
 
+// Imported says of the finding reported last by which packages what was found
+// comes into a program, from the main package to itself.
+func (p *Pass) Imported(way ...string) {
+	p.findings[len(p.findings)-1].Imports = way
+}
+
 // A Finding is one thing that breaks a rule.
 type Finding struct {
 	Rule     string   `json:"rule"`
@@ -94,6 +100,9 @@ type Finding struct {
 	Message string `json:"message"`
 	// Fix is what to do about it, empty where the rule's Doc says all there is.
 	Fix string `json:"fix,omitempty"`
+	// Imports are the packages by which what was found comes into a program,
+	// from its main package on; none where that is not known.
+	Imports []string `json:"imports,omitempty"`
 	// Waived is set by [Waive] on what temper.yaml accepts for a time.
 	Waived *Waived `json:"waived,omitempty"`
 	// Baseline is set by [Baseline.Mark] on what was there before. It is a help
@@ -225,6 +234,18 @@ func Merge(of Subject, parts ...*Report) (*Report, error) {
 	}
 	whole.sort()
 	return whole, nil
+}
+
+// Join adds what other rules found about the same subject to a report.
+func Join(r *Report, more ...*Report) *Report {
+	whole := r.clone()
+	for _, m := range more {
+		whole.Rules = append(whole.Rules, m.Rules...)
+		whole.Findings = append(whole.Findings, m.Findings...)
+		whole.Notices = append(whole.Notices, m.Notices...)
+	}
+	whole.sort()
+	return whole
 }
 
 func (r *Report) sort() {

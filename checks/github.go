@@ -25,6 +25,9 @@ func WriteGitHub(w io.Writer, r *Report, where func(Subject) string) error {
 	for _, g := range byPlatform(r.Findings) {
 		kind := level(g.Severity)
 		said := fmt.Sprintf("%s%s: %s: %s", r.Subject.Name, g.on(" "), g.Place, g.Message)
+		if len(g.Imports) > 0 {
+			said += "\nimported: " + g.imported()
+		}
 		switch {
 		case g.IsWaived():
 			kind = "notice"

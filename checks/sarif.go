@@ -78,6 +78,9 @@ func describeRule(r Rule) sarifRule {
 
 func result(r *Report, g *group, rule int, uri string) sarifResult {
 	said := fmt.Sprintf("%s%s: %s: %s", r.Subject.Name, g.on(" "), g.Place, g.Message)
+	if len(g.Imports) > 0 {
+		said += "\nimported: " + g.imported()
+	}
 	if g.Fix != "" {
 		said += "\nfix: " + g.Fix
 	}

@@ -24,6 +24,9 @@ func WriteText(w io.Writer, r *Report) error {
 	for _, g := range byPlatform(r.Findings) {
 		fmt.Fprintf(&b, "  %-7s  %s  %s%s\n", g.standing(), g.Rule, printable(g.Place), printable(g.on("  ")))
 		fmt.Fprintf(&b, "           %s\n", printable(g.Message))
+		if len(g.Imports) > 0 {
+			fmt.Fprintf(&b, "           imported: %s\n", printable(g.imported()))
+		}
 		switch {
 		case g.Waived != nil:
 			fmt.Fprintf(&b, "           waived until %s: %s\n", g.Waived.Expires, printable(g.Waived.Reason))
@@ -55,6 +58,9 @@ func (f Finding) standing() string {
 	}
 	return string(f.Severity)
 }
+
+// imported is the way by which what was found comes into the program.
+func (f Finding) imported() string { return strings.Join(f.Imports, " -> ") }
 
 // Verdict says in a few words what the report comes to.
 func Verdict(r *Report) string {

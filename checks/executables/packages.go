@@ -72,6 +72,9 @@ cluster, use an eBPF profiler, or an image that is not shipped.`,
 		for _, pkg := range s.Packages {
 			p.Reportf(s.Path, "package %s is linked in: %s", pkg, debugPackages[pkg])
 			p.Fixf("find who imports it: go list -deps -f '{{.ImportPath}}: {{.Imports}}' . | grep -w %s", pkg)
+			if err := s.imported(p, pkg); err != nil {
+				return err
+			}
 		}
 		return nil
 	},

@@ -15,6 +15,24 @@ type Subject struct {
 	Path string
 	// Arch is the architecture it has to run on, such as "amd64".
 	Arch string
+	// Why tells how the main package comes to import the package of that path,
+	// or one of the module of that path: the packages from main to it. Nil
+	// where the sources are not at hand.
+	Why func(path string) ([]string, error)
+}
+
+// imported says of the finding reported last by which way a debug package or
+// module comes in.
+func (s *Subject) imported(p *checks.Pass, path string) error {
+	if s.Why == nil {
+		return nil
+	}
+	way, err := s.Why(path)
+	if err != nil {
+		return err
+	}
+	p.Imported(way...)
+	return nil
 }
 
 // Rules are the rules about an executable.
@@ -210,18 +228,22 @@ package of their own. "go mod why -m MODULE" tells who imports it.`,
 		if s.Go == nil {
 			return nil // build-info has said it
 		}
-		for _, m := range slices.Concat([]string{s.Go.Main.Path}, modulePaths(s.Facts)) {
-			if debug, what := debugModuleOf(m); debug != "" {
+		for _, m := range slices.Concat([]string{s.Go.Main.Path}, Modules(s.Facts)) {
+			if debug, what := DebugModule(m); debug != "" {
 				p.Reportf(s.Path, "module %s is linked in: %s", m, what)
 				p.Fixf("find who imports it: go mod why -m %s", m)
+				if err := s.imported(p, m); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
 	},
 }
 
-// debugModuleOf returns the entry of debugModules that the module falls under.
-func debugModuleOf(module string) (debug, what string) {
+// DebugModule tells whether a module or package path is that of a known debug
+// module, or below it, and what that is; empty strings if not.
+func DebugModule(module string) (debug, what string) {
 	for debug, what := range debugModules {
 		if module == debug || strings.HasPrefix(module, debug+"/") {
 			return debug, what
@@ -230,9 +252,13 @@ func debugModuleOf(module string) (debug, what string) {
 	return "", ""
 }
 
-// modulePaths lists the modules linked in, replaced ones under both names.
-func modulePaths(f *Facts) []string {
+// Modules lists the paths of the modules linked in, replaced ones under both
+// names.
+func Modules(f *Facts) []string {
 	var paths []string
+	if f.Go == nil {
+		return nil
+	}
 	for _, m := range f.Go.Deps {
 		paths = append(paths, m.Path)
 		if m.Replace != nil && m.Replace.Path != m.Path {

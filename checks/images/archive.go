@@ -237,7 +237,7 @@ func (rd *reading) member(of *Entry, name string, mode int64, r io.Reader, n *ne
 	if n.members++; n.members > maxMembers {
 		return nil, bad(fmt.Errorf("it holds more than %d files", maxMembers))
 	}
-	e := Entry{Layer: of.Layer, Path: of.Path + "!", Type: tar.TypeReg, Mode: mode, inside: true}
+	e := Entry{Path: of.Path + "!", Type: tar.TypeReg, Mode: mode, inside: true}
 	if name != "" {
 		e.Path = strings.TrimSuffix(of.Path, "!") + "!" + path.Join("/", name)
 	}

@@ -22,6 +22,8 @@ import (
 
 // An Image is what the rules look at: one platform's image, read whole.
 type Image struct {
+	// Digest is that of the image's manifest.
+	Digest v1.Hash
 	// Platform is os/arch as the configuration has it.
 	Platform string
 	Config   *v1.ConfigFile
@@ -59,24 +61,51 @@ func AllRules() []checks.Rule {
 	return rules
 }
 
-// Check judges an image, or all images of an index, and returns one report
-// about its digest. The name is what people call the subject.
-func Check(ctx context.Context, name string, artifact mutate.Appendable) (*checks.Report, error) {
+// Options are what a check can go by. The zero value reads everything.
+type Options struct {
+	// Memory holds what was read before.
+	Memory *Memory
+	// Remote says that the image is got from a registry by its digest. Its
+	// layers are then not fetched if the memory holds them.
+	Remote bool
+	// Why tells how the main package of a platform's binary comes to import
+	// the package of that path, or one of the module of that path: the
+	// packages from main to it. Nil where the sources are not at hand.
+	Why func(platform, path string) ([]string, error)
+}
+
+// A Judgement is what a check came to, and what it looked at.
+type Judgement struct {
+	Report *checks.Report
+	// Images are those that a runtime could start, in the order of the index.
+	Images []*Image
+}
+
+// Check judges an image, or all images of an index, in one report about its
+// digest. The name is what people call the subject.
+func Check(ctx context.Context, name string, artifact mutate.Appendable, opts Options) (*Judgement, error) {
 	digest, err := artifact.Digest()
 	if err != nil {
 		return nil, fmt.Errorf("checking %s: %w", name, err)
 	}
 	of := checks.Subject{Name: name, Digest: digest.String()}
+	j := new(Judgement)
 	var parts []*checks.Report
-	err = each(name, artifact, place{alone: true}, func(img v1.Image, at place) error {
-		part, err := checkImage(ctx, of, img, at)
-		parts = append(parts, part)
+	err = each(name, artifact, place{alone: true}, func(v v1.Image, at place) error {
+		img, err := opts.read(ctx, v)
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", of.Name, err)
+		}
+		img.place = at
+		part, err := opts.check(ctx, of, img)
+		parts, j.Images = append(parts, part), append(j.Images, img)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return checks.Merge(of, parts...)
+	j.Report, err = checks.Merge(of, parts...)
+	return j, err
 }
 
 // each calls f for every image that a runtime could start.
@@ -139,12 +168,7 @@ func isStatement(img v1.Image) (bool, error) {
 	return len(m.Layers) > 0, nil
 }
 
-func checkImage(ctx context.Context, of checks.Subject, v v1.Image, at place) (*checks.Report, error) {
-	img, err := Read(ctx, v)
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", of.Name, err)
-	}
-	img.place = at
+func (o Options) check(ctx context.Context, of checks.Subject, img *Image) (*checks.Report, error) {
 	r, err := checks.Run(ctx, of, img.Platform, img, Rules)
 	if err != nil {
 		return nil, err
@@ -156,13 +180,14 @@ func checkImage(ctx context.Context, of checks.Subject, v v1.Image, at place) (*
 		return r, nil
 	}
 	exe := &executables.Subject{Facts: e.Facts, Path: e.Place(), Arch: img.Config.Architecture}
+	if o.Why != nil {
+		exe.Why = func(path string) ([]string, error) { return o.Why(img.Platform, path) }
+	}
 	x, err := checks.Run(ctx, of, img.Platform, exe, executables.Rules)
 	if err != nil {
 		return nil, err
 	}
-	r.Rules = append(r.Rules, x.Rules...)
-	r.Findings = append(r.Findings, x.Findings...)
-	return checks.Merge(of, r)
+	return checks.Join(r, x), nil
 }
 
 // layerTypes are the media types of a layer that is a tar, compressed in a way

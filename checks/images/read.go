@@ -132,6 +132,14 @@ var kept = map[string]bool{
 // Read reads every layer of an image once. Each layer's bytes must have the
 // digest that the configuration gives.
 func Read(ctx context.Context, v v1.Image) (*Image, error) {
+	return Options{}.read(ctx, v)
+}
+
+func (o Options) read(ctx context.Context, v v1.Image) (*Image, error) {
+	digest, err := v.Digest()
+	if err != nil {
+		return nil, fmt.Errorf("reading image: %w", err)
+	}
 	config, err := v.ConfigFile()
 	if err != nil {
 		return nil, fmt.Errorf("reading image config: %w", err)
@@ -146,17 +154,27 @@ func Read(ctx context.Context, v v1.Image) (*Image, error) {
 	case len(layers) != len(config.RootFS.DiffIDs):
 		return nil, fmt.Errorf("the image has %d layers and its config %d", len(layers), len(config.RootFS.DiffIDs))
 	}
-	img := &Image{Platform: config.OS + "/" + config.Architecture, Config: config}
+	img := &Image{Digest: digest, Platform: config.OS + "/" + config.Architecture, Config: config}
 	if config.Variant != "" {
 		img.Platform += "/" + config.Variant
 	}
 	var unpacked int64
 	for i, layer := range layers {
-		entries, err := readLayer(&reading{ctx: ctx, layer: i, unpacked: &unpacked}, layer, config.RootFS.DiffIDs[i])
+		before := unpacked
+		layerHolds, err := o.Memory.layer(ctx, layer, config.RootFS.DiffIDs[i], o.Remote, func() (*contents, error) {
+			entries, err := readLayer(&reading{ctx: ctx, unpacked: &unpacked}, layer, config.RootFS.DiffIDs[i])
+			return &contents{entries, unpacked - before}, err
+		})
 		if err != nil {
 			return nil, fmt.Errorf("reading layer %d: %w", i, err)
 		}
-		img.Entries = append(img.Entries, entries...)
+		if unpacked = before + layerHolds.unpacked; unpacked > maxUnpacked {
+			return nil, fmt.Errorf("the archives of the image unpack to more than %d bytes", int64(maxUnpacked))
+		}
+		for _, e := range layerHolds.entries {
+			e.Layer = i
+			img.Entries = append(img.Entries, e)
+		}
 		if len(img.Entries) > maxEntries {
 			return nil, fmt.Errorf("the image has more than %d files", maxEntries)
 		}
@@ -169,7 +187,6 @@ func Read(ctx context.Context, v v1.Image) (*Image, error) {
 // A reading is that of one layer.
 type reading struct {
 	ctx      context.Context
-	layer    int
 	unpacked *int64 // bytes that came out of the archives of the image
 	in       *counted
 	files    int64 // bytes of files that were read
@@ -245,14 +262,13 @@ func (rd *reading) entry(h *tar.Header, r io.Reader) (e *Entry, inside []Entry, 
 		}
 	}
 	e = &Entry{
-		Layer: rd.layer,
-		Path:  path.Clean(name),
-		Type:  h.Typeflag,
-		Mode:  h.Mode,
-		UID:   h.Uid,
-		GID:   h.Gid,
-		Size:  h.Size,
-		Link:  h.Linkname,
+		Path: path.Clean(name),
+		Type: h.Typeflag,
+		Mode: h.Mode,
+		UID:  h.Uid,
+		GID:  h.Gid,
+		Size: h.Size,
+		Link: h.Linkname,
 	}
 	if e.caps, err = capsOf(h); err != nil {
 		return nil, nil, err

@@ -3,7 +3,6 @@ package images
 import (
 	"archive/tar"
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -59,7 +58,7 @@ func TestCheckRefusesWhatItCannotRead(t *testing.T) {
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			r, err := Check(context.Background(), "case", tc.image(t))
+			r, err := reportOn(tc.image(t))
 			if err == nil {
 				t.Fatalf("Check = %v, want an error", r)
 			}
@@ -85,14 +84,14 @@ func TestCheckLooksAtEveryImageOfAnIndex(t *testing.T) {
 		mutate.IndexAddendum{Add: statement, Descriptor: unknown},
 		mutate.IndexAddendum{Add: bad, Descriptor: unknown},
 	)
-	r, err := Check(context.Background(), "case", index)
+	r, err := reportOn(index)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := findingsOf(r, "user"); !strings.Contains(got, `user "0" is root`) {
 		t.Errorf("the bad image that calls itself unknown/unknown was not looked at: %q", got)
 	}
-	if r, err := Check(context.Background(), "case", empty.Index); err == nil {
+	if r, err := reportOn(empty.Index); err == nil {
 		t.Errorf("an index without images = %v, want an error", r)
 	}
 }

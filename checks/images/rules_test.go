@@ -61,7 +61,7 @@ func TestRules(t *testing.T) {
 				t.Fatal(err)
 			}
 			img, want := parseImage(t, archive)
-			r, err := Check(context.Background(), "case", img)
+			r, err := reportOn(img)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -109,6 +109,15 @@ func TestRulesExplainThemselves(t *testing.T) {
 		}
 		names[r.Name] = true
 	}
+}
+
+// reportOn is what the rules say of a case.
+func reportOn(artifact mutate.Appendable) (*checks.Report, error) {
+	j, err := Check(context.Background(), "case", artifact, Options{})
+	if err != nil {
+		return nil, err
+	}
+	return j.Report, nil
 }
 
 func findingsOf(r *checks.Report, rule string) string {
@@ -365,7 +374,7 @@ func goProgram(t *testing.T, flags ...string) []byte {
 // entrypoint; without one the image is no pass.
 func TestNoEntrypointIsNoPass(t *testing.T) {
 	img := withConfig(t, appendLayer(t, empty.Image, make([]byte, 1024)), v1.Config{User: "1:1", Entrypoint: []string{"/app"}})
-	r, err := Check(context.Background(), "case", img)
+	r, err := reportOn(img)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,3 +26,7 @@ type Binary struct {
 	// Facts are what the file says of itself.
 	Facts *executables.Facts
 }
+
+// Modules lists the paths of the modules that are linked in beside the main one,
+// those of replaced modules as well; none where there is no build info.
+func (b *Binary) Modules() []string { return executables.Modules(b.Facts) }

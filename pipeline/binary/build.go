@@ -53,14 +53,7 @@ type Options struct {
 // check of its image reports it. Words of the compiler come as a
 // [*CompileError].
 func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain, opts Options) (*Binary, error) {
-	root := opts.Cache
-	if root == "" {
-		var err error
-		if root, err = DefaultCache(); err != nil {
-			return nil, err
-		}
-	}
-	c, err := newCacheDir(root, svc, p, t)
+	c, err := opts.cacheDir(svc, p, t)
 	if err != nil {
 		return nil, err
 	}
@@ -97,6 +90,17 @@ func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchai
 		return nil, fmt.Errorf("service %s: %w", svc.Name, err)
 	}
 	return b, c.remember(b)
+}
+
+func (o Options) cacheDir(svc *service.Service, p v1.Platform, t *Toolchain) (cacheDir, error) {
+	root := o.Cache
+	if root == "" {
+		var err error
+		if root, err = DefaultCache(); err != nil {
+			return "", err
+		}
+	}
+	return newCacheDir(root, svc, p, t)
 }
 
 // arguments are those of the go command. What decides bytes is here and in

@@ -259,6 +259,107 @@ func TestBuildWritesItsOwnCacheOnly(t *testing.T) {
 	}
 }
 
+// What one service pulled in reaches no other, though both import the same
+// package: nothing of it lies in the other's cache, and whatever is done to the
+// one's cache, the other's binary is the same as without it.
+func TestCachesKeepServicesApart(t *testing.T) {
+	const marker = "here speaks the debugger"
+	src, root := t.TempDir(), t.TempDir()
+	repo, plain := write(t, src, `
+-- go.mod --
+module example.com/shop
+
+go 1.26
+
+require example.com/dlv v1.0.0
+
+replace example.com/dlv => ./dlv
+-- shared/shared.go --
+package shared
+
+func Name() string { return "shop" }
+-- plain/main.go --
+package main
+
+import "example.com/shop/shared"
+
+func main() { println(shared.Name()) }
+-- debugged/main.go --
+package main
+
+import (
+	"example.com/dlv"
+	"example.com/shop/shared"
+)
+
+func main() { println(shared.Name(), dlv.Attach()) }
+-- dlv/go.mod --
+module example.com/dlv
+
+go 1.26
+-- dlv/dlv.go --
+package dlv
+
+func Attach() string { return "`+marker+`" }
+`)
+	plain.Name, plain.Package = "plain", "./plain"
+	debugged := *plain
+	debugged.Name, debugged.Package = "debugged", "./debugged"
+	alone := mustBuild(t, repo, plain, Options{Cache: t.TempDir()})
+
+	b := mustBuild(t, repo, &debugged, Options{Cache: root})
+	if !holds(t, b.Path, marker) {
+		t.Fatal("the debugged service does not hold what it pulled in")
+	}
+	poisoned := 0
+	own := CachePath(root, src, "debugged", "linux/amd64")
+	each(t, own, func(path string) {
+		if strings.HasSuffix(path, "-d") {
+			poisoned++
+			if err := os.Chmod(path, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte("poison"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	if poisoned == 0 {
+		t.Fatalf("%s holds no compiled package", own)
+	}
+	got := mustBuild(t, repo, plain, Options{Cache: root})
+	if got.Digest != alone.Digest {
+		t.Errorf("beside another service the binary has digest %s, alone %s", got.Digest, alone.Digest)
+	}
+	each(t, CachePath(root, src, "plain", "linux/amd64"), func(path string) {
+		if holds(t, path, marker) {
+			t.Errorf("%s holds what another service pulled in", path)
+		}
+	})
+}
+
+func each(t *testing.T, dir string, f func(path string)) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			f(path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func holds(t *testing.T, path, text string) bool {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Contains(string(raw), text)
+}
+
 func files(t *testing.T, dir string) []string {
 	t.Helper()
 	var list []string

@@ -96,6 +96,9 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 	if l.cache, err = binary.DefaultCache(); err != nil {
 		return err
 	}
+	if l.memory, err = memory(l.cache); err != nil {
+		return err
+	}
 	if l.created, err = parseCreated(f.created, repo); err != nil {
 		return err
 	}
@@ -195,7 +198,7 @@ func (f *buildFlags) answer(p *person, repo *service.Repository, output string, 
 	for _, one := range products {
 		reports = append(reports, one.report)
 	}
-	reports, no, err := f.tell(p, reports, sources(repo))
+	reports, no, err := f.tell(p, reports, standIns(repo))
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"temper/checks"
+	"temper/checks/images"
+	"temper/pipeline/binary"
 	"temper/pipeline/image"
 	"temper/pipeline/release"
 )
@@ -29,6 +31,7 @@ type checkFlags struct {
 	reportFlags
 	waivers       string
 	writeBaseline string
+	fresh         bool
 }
 
 func newCheck(p *person) *cobra.Command {
@@ -49,6 +52,7 @@ by it from then on: only what is new fails. A release takes no baseline.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.waivers, "waivers", "", "accept what the temper.yaml `FILE` waives for the images' names")
 	flags.StringVar(&f.writeBaseline, "write-baseline", "", "write what is found to `FILE`, and accept it")
+	flags.BoolVar(&f.fresh, "fresh", false, "read every layer, also those that an earlier check has read")
 	f.add(cmd)
 	flags.BoolVarP(&p.verbose, "verbose", "v", false, "show clean reports as well")
 	return cmd
@@ -70,6 +74,10 @@ func check(ctx context.Context, p *person, f checkFlags, args []string) error {
 		return err
 	}
 	defer os.RemoveAll(tmp)
+	known, err := f.memory()
+	if err != nil {
+		return err
+	}
 	var reports []*checks.Report
 	now := time.Now()
 	for i, arg := range args {
@@ -78,11 +86,15 @@ func check(ctx context.Context, p *person, f checkFlags, args []string) error {
 			return err
 		}
 		for _, s := range subjects {
-			r, err := judge(ctx, s.name, s.artifact, waived, now)
+			opts := images.Options{Memory: known, Remote: s.remote}
+			if s.slow {
+				opts.Memory = nil
+			}
+			j, err := judge(ctx, s.name, s.artifact, opts, waived, now)
 			if err != nil {
 				return err
 			}
-			reports = append(reports, r)
+			reports = append(reports, j.Report)
 		}
 	}
 	if f.writeBaseline != "" {
@@ -91,6 +103,19 @@ func check(ctx context.Context, p *person, f checkFlags, args []string) error {
 		}
 	}
 	return f.answer(p, reports)
+}
+
+// memory is what to go by of earlier checks. Without it, layers that two
+// images share are still read once.
+func (f *checkFlags) memory() (*images.Memory, error) {
+	if f.fresh {
+		return images.NewMemory("")
+	}
+	cache, err := binary.DefaultCache()
+	if err != nil {
+		return nil, err
+	}
+	return memory(cache)
 }
 
 // accept writes the baseline of what was found, and goes by it.
@@ -128,6 +153,9 @@ func (f *checkFlags) answer(p *person, reports []*checks.Report) error {
 type subject struct {
 	name     string
 	artifact mutate.Appendable
+	// remote tells that it is in a registry, and slow that its layers have to
+	// be compressed before anyone knows their digests.
+	remote, slow bool
 }
 
 // find returns the images that an argument means. It may unpack them into tmp,
@@ -207,7 +235,7 @@ func fromDocker(file, base string) ([]subject, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", file, err)
 		}
-		out = append(out, subject{called, img})
+		out = append(out, subject{name: called, artifact: img, slow: true})
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%s holds no image", file)
@@ -228,7 +256,7 @@ func fromLayout(dir string) ([]subject, error) {
 	}
 	var out []subject
 	for _, e := range list {
-		out = append(out, subject{plainName(e.Name, filepath.Base(dir)), e.Artifact})
+		out = append(out, subject{name: plainName(e.Name, filepath.Base(dir)), artifact: e.Artifact})
 	}
 	return out, nil
 }
@@ -256,11 +284,11 @@ func fromRegistry(ctx context.Context, arg string) ([]subject, error) {
 	}
 	if desc.MediaType.IsIndex() {
 		index, err := desc.ImageIndex()
-		return []subject{{arg, index}}, err
+		return []subject{{name: arg, artifact: index, remote: true}}, err
 	}
 	img, err := desc.Image()
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", arg, err)
 	}
-	return []subject{{arg, img}}, nil
+	return []subject{{name: arg, artifact: img, remote: true}}, nil
 }

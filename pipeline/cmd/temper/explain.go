@@ -10,11 +10,12 @@ import (
 
 	"temper/checks"
 	"temper/checks/images"
+	"temper/checks/sources"
 )
 
 // rules are all rules that Temper knows, by name.
 func rules() []checks.Rule {
-	all := images.AllRules()
+	all := slices.Concat(images.AllRules(), sources.AllRules())
 	slices.SortFunc(all, func(a, b checks.Rule) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }

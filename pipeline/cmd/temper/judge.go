@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -15,12 +16,18 @@ import (
 )
 
 // judge runs the rules on an image and applies the waivers that hold now.
-func judge(ctx context.Context, name string, artifact mutate.Appendable, waivers []checks.Waiver, now time.Time) (*checks.Report, error) {
-	r, err := images.Check(ctx, name, artifact)
+func judge(ctx context.Context, name string, artifact mutate.Appendable, opts images.Options, waivers []checks.Waiver, now time.Time) (*images.Judgement, error) {
+	j, err := images.Check(ctx, name, artifact, opts)
 	if err != nil {
 		return nil, err
 	}
-	return checks.Waive(r, waivers, now)
+	j.Report, err = checks.Waive(j.Report, waivers, now)
+	return j, err
+}
+
+// memory is that of the layers that were read before.
+func memory(cache string) (*images.Memory, error) {
+	return images.NewMemory(filepath.Join(cache, "judged"))
 }
 
 // waivers are those of a temper.yaml as the rules know them.

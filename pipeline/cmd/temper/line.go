@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -12,6 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"temper/checks"
+	"temper/checks/images"
+	"temper/checks/sources"
 	"temper/pipeline/binary"
 	"temper/pipeline/evidence"
 	"temper/pipeline/image"
@@ -30,6 +33,7 @@ type line struct {
 	base    *image.Base
 	source  evidence.Source
 	waivers []checks.Waiver
+	memory  *images.Memory
 }
 
 // A product is what comes off the line for one service.
@@ -110,13 +114,57 @@ func (l *line) make(ctx context.Context, svc *service.Service, slots chan struct
 	if one.digest, err = one.artifact.Digest(); err != nil {
 		return nil, err
 	}
-	if one.report, err = judge(ctx, svc.Name, one.artifact, l.waivers, l.started); err != nil {
+	if err := l.judge(ctx, one, bins); err != nil {
 		return nil, err
 	}
 	if one.images, err = describe(svc, one.artifact, bins); err != nil {
 		return nil, err
 	}
 	return one, l.state(one)
+}
+
+// judge checks the image, and the module that it was made from.
+func (l *line) judge(ctx context.Context, one *product, bins []*binary.Binary) error {
+	opts := images.Options{Memory: l.memory, Why: l.why(ctx, one)}
+	j, err := images.Check(ctx, one.service.Name, one.artifact, opts)
+	if err != nil {
+		return err
+	}
+	var linked []string
+	for _, b := range bins {
+		linked = append(linked, b.Modules()...)
+	}
+	file := filepath.Join(one.service.Module, "go.mod")
+	module, err := sources.Open(file, relative(one.service.Root, file), linked)
+	if err != nil {
+		return err
+	}
+	asked, err := checks.Run(ctx, j.Report.Subject, "", module, sources.Rules)
+	if err != nil {
+		return err
+	}
+	one.report, err = checks.Waive(checks.Join(j.Report, asked), l.waivers, l.started)
+	return err
+}
+
+// why answers by which imports a package or module comes into the binary of a
+// platform. Go is asked when the first finding wants to know.
+func (l *line) why(ctx context.Context, one *product) func(platform, path string) ([]string, error) {
+	asked := make(map[string]*binary.Imports)
+	return func(platform, path string) ([]string, error) {
+		i := slices.IndexFunc(l.repo.Platforms, func(p v1.Platform) bool { return p.String() == platform })
+		if i < 0 {
+			return nil, fmt.Errorf("%s was not built for %s", one.service.Name, platform)
+		}
+		if asked[platform] == nil {
+			deps, err := binary.Deps(ctx, one.service, l.repo.Platforms[i], one.toolchain, binary.Options{Cache: l.cache})
+			if err != nil {
+				return nil, err
+			}
+			asked[platform] = deps
+		}
+		return asked[platform].Way(path), nil
+	}
 }
 
 // describe pairs the images of an artifact with the binaries that are in them.

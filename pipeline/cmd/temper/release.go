@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/spf13/cobra"
 
 	"temper/checks"
@@ -153,18 +151,22 @@ func (f *releaseFlags) judge(ctx context.Context, p *person, layout string, list
 	reports := make([]*checks.Report, len(list))
 	no := &noError{next: "temper check " + layout}
 	now := time.Now()
+	// What services share is read once, and what earlier checks have read is
+	// read again.
+	opts := images.Options{}
+	if opts.Memory, err = images.NewMemory(""); err != nil {
+		return nil, err
+	}
 	for i, e := range list {
-		if reports[i], err = judge(ctx, e.Name, e.Artifact, waived, now); err != nil {
-			return nil, err
-		}
-		if err := p.report(reports[i]); err != nil {
-			return nil, err
-		}
-		lie, err := belied(ctx, e)
+		j, err := judge(ctx, e.Name, e.Artifact, opts, waived, now)
 		if err != nil {
 			return nil, err
 		}
-		if lie != "" {
+		reports[i] = j.Report
+		if err := p.report(reports[i]); err != nil {
+			return nil, err
+		}
+		if lie := belied(e, binaries(j)); lie != nil {
 			no.reasons = append(no.reasons, fmt.Sprintf("%s: %s", plainName(e.Name, layout), lie))
 			no.next = "temper build, then temper release"
 		}
@@ -182,13 +184,9 @@ func (f *releaseFlags) judge(ctx context.Context, p *person, layout string, list
 }
 
 // belied tells what an SBOM in the layout says that the binaries in the image
-// do not bear out, empty if nothing. Whoever can write into the folder can
+// do not bear out, nil if nothing. Whoever can write into the folder can
 // write an SBOM; the provenance is a claim that only its builder can make.
-func belied(ctx context.Context, e image.Entry) (string, error) {
-	list, err := binaries(ctx, e.Artifact)
-	if err != nil {
-		return "", err
-	}
+func belied(e image.Entry, list []evidence.Image) error {
 	for _, s := range e.Statements {
 		if s.PredicateType != evidence.SPDX {
 			continue
@@ -198,50 +196,22 @@ func belied(ctx context.Context, e image.Entry) (string, error) {
 			about = list // it is about the index
 		}
 		if err := s.Describes(about...); err != nil {
-			return err.Error(), nil
+			return err
 		}
 	}
-	return "", nil
+	return nil
 }
 
-// binaries reads the build info in the images of an artifact. What has none is
-// left out; a rule says so.
-func binaries(ctx context.Context, artifact mutate.Appendable) ([]evidence.Image, error) {
-	var imgs []v1.Image
-	switch a := artifact.(type) {
-	case v1.Image:
-		imgs = []v1.Image{a}
-	case v1.ImageIndex:
-		m, err := a.IndexManifest()
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range m.Manifests {
-			if !d.MediaType.IsImage() {
-				continue
-			}
-			img, err := a.Image(d.Digest)
-			if err != nil {
-				return nil, err
-			}
-			imgs = append(imgs, img)
-		}
-	}
+// binaries are the executables that the images start. One without build info
+// is left out; a rule says so.
+func binaries(j *images.Judgement) []evidence.Image {
 	var list []evidence.Image
-	for _, img := range imgs {
-		digest, err := img.Digest()
-		if err != nil {
-			return nil, err
-		}
-		read, err := images.Read(ctx, img)
-		if err != nil {
-			return nil, err
-		}
-		if e := read.Entrypoint; e != nil && e.Facts != nil && e.Facts.Go != nil {
-			list = append(list, evidence.Image{Platform: read.Platform, Digest: digest, Go: e.Facts.Go})
+	for _, img := range j.Images {
+		if e := img.Entrypoint; e != nil && e.Facts != nil && e.Facts.Go != nil {
+			list = append(list, evidence.Image{Platform: img.Platform, Digest: img.Digest, Go: e.Facts.Go})
 		}
 	}
-	return list, nil
+	return list
 }
 
 // claimsWaivers tells whether the report in the layout speaks of waivers.

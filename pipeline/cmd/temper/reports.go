@@ -86,9 +86,9 @@ func (f *reportFlags) tell(p *person, reports []*checks.Report, where func(check
 // nowhere is for images whose sources are not known.
 func nowhere(checks.Subject) string { return "" }
 
-// sources returns the file to point at for each service of a repository: its
+// standIns returns the file to point at for each service of a repository: its
 // temper.yaml, or the go.mod of the service, relative to the folder with .git.
-func sources(repo *service.Repository) func(checks.Subject) string {
+func standIns(repo *service.Repository) func(checks.Subject) string {
 	tree := repo.Dir
 	for dir := tree; ; dir = filepath.Dir(dir) {
 		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {

@@ -1,0 +1,262 @@
+package images
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// A Memory holds what was read of layers, so that a layer that two images
+// share, or that an earlier check has read, is not read again. A nil Memory
+// holds nothing.
+//
+// It goes by the digest of the layer's bytes and its diff id together, for a
+// configuration may claim the diff id of any other layer, and by the program
+// that read it: other rules read again. What it holds of a layer is taken only
+// if the layer's bytes still have their digest, unless they lie in a registry,
+// where nothing is got by a digest that does not have it.
+//
+// A folder belongs to one user, like Go's build cache: who can write into it
+// can write there that a layer is clean. [temper release] looks for itself.
+type Memory struct {
+	// dir is the folder of this program; empty to remember no longer than it
+	// runs.
+	dir string
+
+	mu     sync.Mutex
+	layers map[string]*recollection
+}
+
+// A recollection is what is known of one layer. Whoever wants to know first
+// reads it, and others wait.
+type recollection struct {
+	sync.Mutex
+	known *contents
+}
+
+// contents are what a layer holds.
+type contents struct {
+	entries []Entry
+	// unpacked is the number of bytes that came out of its archives.
+	unpacked int64
+}
+
+// maxHeld is how many entries of a layer are kept while the program runs; what a
+// layer with more holds is read again, from the folder if there is one.
+const maxHeld = 1 << 16
+
+// forgetAge is after how long the memory of a program that is used no more is
+// removed.
+const forgetAge = 30 * 24 * time.Hour
+
+// NewMemory returns a memory that lasts in a folder, or, if its name is empty,
+// as long as the program runs.
+func NewMemory(dir string) (*Memory, error) {
+	m := &Memory{layers: make(map[string]*recollection)}
+	if dir == "" {
+		return m, nil
+	}
+	program, err := programID()
+	if err != nil {
+		return nil, fmt.Errorf("telling which program this is: %w", err)
+	}
+	sum := sha256.Sum256([]byte(program))
+	return m, m.open(dir, hex.EncodeToString(sum[:16]))
+}
+
+// open makes the program's folder, and removes those of programs that nobody
+// has used for long.
+func (m *Memory) open(dir, program string) error {
+	m.dir = filepath.Join(dir, program)
+	now := time.Now()
+	if err := os.Chtimes(m.dir, now, now); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(m.dir, 0o700); err != nil {
+		return fmt.Errorf("making the memory of layers: %w", err)
+	}
+	others, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("making the memory of layers: %w", err)
+	}
+	for _, d := range others {
+		if info, err := d.Info(); err == nil && d.IsDir() && now.Sub(info.ModTime()) > forgetAge {
+			os.RemoveAll(filepath.Join(dir, d.Name())) // what stays is removed the next time
+		}
+	}
+	return nil
+}
+
+// layer returns what is in a layer: what is remembered, if the layer is still
+// the same, or else what read finds.
+func (m *Memory) layer(ctx context.Context, l v1.Layer, diffID v1.Hash, remote bool, read func() (*contents, error)) (*contents, error) {
+	if m == nil {
+		return read()
+	}
+	key, err := keyOf(l, diffID)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	r := m.layers[key]
+	if r == nil {
+		r = new(recollection)
+		m.layers[key] = r
+	}
+	m.mu.Unlock()
+
+	r.Lock()
+	defer r.Unlock()
+	found := r.known
+	if found == nil {
+		found = m.load(key)
+	}
+	if found != nil && !remote {
+		if err := intact(ctx, l); err != nil {
+			return nil, err
+		}
+	}
+	if found == nil {
+		if found, err = read(); err != nil {
+			return nil, err
+		}
+		if err := m.save(key, found); err != nil {
+			return nil, err
+		}
+	}
+	if len(found.entries) <= maxHeld {
+		r.known = found
+	}
+	return found, nil
+}
+
+// keyOf names the layer by all that reading it depends on.
+func keyOf(l v1.Layer, diffID v1.Hash) (string, error) {
+	digest, err := l.Digest()
+	if err != nil {
+		return "", err
+	}
+	mediaType, err := l.MediaType()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n", digest, diffID, mediaType))
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// intact tells whether the layer's bytes have its digest.
+func intact(ctx context.Context, l v1.Layer) error {
+	want, err := l.Digest()
+	if err != nil {
+		return err
+	}
+	r, err := l.Compressed()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	in := &counted{r: r, ctx: ctx, sum: sha256.New()}
+	if _, err := io.Copy(io.Discard, in); err != nil {
+		return err
+	}
+	if got := hex.EncodeToString(in.sum.Sum(nil)); want.Algorithm != "sha256" || got != want.Hex {
+		return fmt.Errorf("its bytes have digest sha256:%s, the manifest says %s", got, want)
+	}
+	return nil
+}
+
+// A stored layer is what a file of the memory holds, after a line with its sum.
+type stored struct {
+	Unpacked int64
+	Entries  []storedEntry
+}
+
+// A storedEntry is an Entry with all that is not for others to see.
+type storedEntry struct {
+	Entry
+	Caps        string   `json:",omitempty"`
+	Tool        int      `json:",omitempty"` // its place in tools, counted from 1
+	Secrets     []string `json:",omitempty"`
+	Certificate bool     `json:",omitempty"`
+	Inside      bool     `json:",omitempty"`
+	Unopened    string   `json:",omitempty"`
+	Content     []byte   // nil and empty differ
+}
+
+// load returns what is remembered of a layer in the folder, nil if there is
+// nothing or not as it was written.
+func (m *Memory) load(key string) *contents {
+	if m.dir == "" {
+		return nil
+	}
+	raw, err := os.ReadFile(filepath.Join(m.dir, key))
+	if err != nil {
+		return nil
+	}
+	line, text, _ := bytes.Cut(raw, []byte("\n"))
+	if string(line) != sumLine(text) {
+		return nil
+	}
+	var s stored
+	if err := json.Unmarshal(text, &s); err != nil {
+		return nil
+	}
+	c := &contents{make([]Entry, len(s.Entries)), s.Unpacked}
+	for i, e := range s.Entries {
+		c.entries[i] = e.Entry
+		x := &c.entries[i]
+		x.caps, x.secrets, x.certificate, x.inside, x.unopened, x.content =
+			e.Caps, e.Secrets, e.Certificate, e.Inside, e.Unopened, e.Content
+		if e.Tool > 0 {
+			if e.Tool > len(tools) {
+				return nil
+			}
+			x.tool = tools[e.Tool-1]
+		}
+	}
+	return c
+}
+
+func (m *Memory) save(key string, c *contents) error {
+	if m.dir == "" {
+		return nil
+	}
+	s := stored{c.unpacked, make([]storedEntry, len(c.entries))}
+	for i, e := range c.entries {
+		s.Entries[i] = storedEntry{e, e.caps, slices.Index(tools, e.tool) + 1, e.secrets, e.certificate, e.inside, e.unopened, e.content}
+	}
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(m.dir, ".new-*")
+	if err != nil {
+		return fmt.Errorf("writing the memory of layers: %w", err)
+	}
+	_, err = f.Write(append([]byte(sumLine(text)+"\n"), text...))
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), filepath.Join(m.dir, key))
+	}
+	if err != nil {
+		return fmt.Errorf("writing the memory of layers: %w", errors.Join(err, os.Remove(f.Name())))
+	}
+	return nil
+}
+
+func sumLine(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
