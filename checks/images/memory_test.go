@@ -1,122 +1,317 @@
 package images
 
 import (
-	"archive/tar"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
+	"bytes"
 	"io"
-	"runtime"
-	"runtime/debug"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"golang.org/x/tools/txtar"
+
 )
 
-// A layer of any size takes a window and its entries of memory: here 300 MB in
-// 20,000 files, of which one is large data, one a large program and one a large
-// archive.
-func TestMemoryIsBounded(t *testing.T) {
-	layer := &generated{write: func(w *tar.Writer) error {
-		for i := range 20_000 {
-			h := &tar.Header{Name: fmt.Sprintf("srv/files/%d", i), Typeflag: tar.TypeReg, Mode: 0o444, Size: 2 << 10}
-			if err := writeZeros(w, h, ""); err != nil {
-				return err
+// A watched layer counts how often it is read, and may have other bytes than
+// its digest says.
+type watched struct {
+	v1.Layer
+	mediaType            types.MediaType
+	diffID               v1.Hash
+	bytes                []byte
+	packed, unpacked     int
+	otherBytes, otherTar bool
+}
+
+func (w *watched) MediaType() (types.MediaType, error) {
+	if w.mediaType != "" {
+		return w.mediaType, nil
+	}
+	return w.Layer.MediaType()
+}
+
+func (w *watched) DiffID() (v1.Hash, error) {
+	if w.diffID.Hex != "" {
+		return w.diffID, nil
+	}
+	return w.Layer.DiffID()
+}
+
+func (w *watched) Compressed() (io.ReadCloser, error) {
+	w.packed++
+	if w.otherBytes {
+		return io.NopCloser(strings.NewReader("something else")), nil
+	}
+	return w.Layer.Compressed()
+}
+
+func (w *watched) Uncompressed() (io.ReadCloser, error) {
+	w.unpacked++
+	return w.Layer.Uncompressed()
+}
+
+// watch returns the image of a case with its layers watched.
+func watch(t *testing.T, text string) (v1.Image, []*watched) {
+	t.Helper()
+	artifact, _ := parseImage(t, txtar.Parse([]byte(text + "-- want --\n")))
+	img := artifact.(v1.Image)
+	layers, err := img.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := img.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []*watched
+	var adds []v1.Layer
+	for _, l := range layers {
+		w := &watched{Layer: l}
+		all, adds = append(all, w), append(adds, w)
+	}
+	return rebuilt(t, config, adds...), all
+}
+
+func rebuilt(t *testing.T, config *v1.ConfigFile, layers ...v1.Layer) v1.Image {
+	t.Helper()
+	config = config.DeepCopy()
+	config.RootFS.DiffIDs, config.History = nil, nil
+	img, err := mutate.ConfigFile(empty.Image, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if img, err = mutate.AppendLayers(img, layers...); err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+const remembered = `
+-- config --
+{"Entrypoint": ["/app"], "User": "65532:65532"}
+-- 0 etc/passwd 0644 --
+root:x:0:0::/:/sbin/nologin
+-- 0 usr/bin/tool 0755 --
+ELF
+BusyBox is a multi-call binary
+applet not found
+-- 1 app 0555 --
+GO build -trimpath -ldflags=-s
+-- 1 srv/key 0444 --
+{pkcs8}
+-- 1 srv/files.tar 0444 --
+PACK tar inner/run
+#!/bin/sh
+-- 1 usr/bin/ping 0755 pax:SCHILY.xattr.security.capability=0100000200200000000000000000000000000000 --
+ELF
+`
+
+func judge(t *testing.T, img v1.Image, opts Options) *Judgement {
+	t.Helper()
+	j, err := Check(t.Context(), "case", img, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+func memoryIn(t *testing.T, dir string) *Memory {
+	t.Helper()
+	m, err := NewMemory(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+var unexported = cmp.AllowUnexported(Entry{}, tool{})
+
+func TestLayersAreReadOnce(t *testing.T) {
+	img, layers := watch(t, remembered)
+	want := judge(t, img, Options{})
+	for _, rule := range []string{"shell", "secret", "only-executable", "capabilities"} {
+		if findingsOf(want.Report, rule) == "" {
+			t.Errorf("the case shows nothing of rule %s", rule)
+		}
+	}
+	reset := func() {
+		for _, l := range layers {
+			l.packed, l.unpacked = 0, 0
+		}
+	}
+	dir := t.TempDir()
+	for _, tc := range []struct {
+		name             string
+		opts             Options
+		packed, unpacked int
+	}{
+		{"first", Options{Memory: memoryIn(t, dir)}, 0, 1},
+		{"later, in another process", Options{Memory: memoryIn(t, dir)}, 1, 0},
+		{"later, in a registry", Options{Memory: memoryIn(t, dir), Remote: true}, 0, 0},
+		{"without a memory", Options{}, 0, 1},
+		{"in a memory of its own", Options{Memory: memoryIn(t, "")}, 0, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			reset()
+			got := judge(t, img, tc.opts)
+			if diff := cmp.Diff(want.Report, got.Report); diff != "" {
+				t.Errorf("report (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(want.Images[0].Entries, got.Images[0].Entries, unexported); diff != "" {
+				t.Errorf("entries (-want +got):\n%s", diff)
+			}
+			for i, l := range layers {
+				// mutate reads what it hands out through the layer itself.
+				if l.packed != tc.packed || l.unpacked != tc.unpacked {
+					t.Errorf("layer %d was read %d times packed and %d times unpacked, want %d and %d", i, l.packed, l.unpacked, tc.packed, tc.unpacked)
+				}
+			}
+		})
+	}
+}
+
+// Within one run, images that share a layer read it once.
+func TestSharedLayersAreReadOnce(t *testing.T) {
+	img, layers := watch(t, remembered)
+	config, err := img.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Author = "another"
+	other := rebuilt(t, config, layers[0], layers[1])
+	index := mutate.AppendManifests(empty.Index,
+		mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: "amd64"}}},
+		mutate.IndexAddendum{Add: other, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: "amd64"}}})
+	j, err := Check(t.Context(), "case", index, Options{Memory: memoryIn(t, "")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(j.Images) != 2 {
+		t.Fatalf("%d images", len(j.Images))
+	}
+	for i, l := range layers {
+		if l.unpacked != 1 {
+			t.Errorf("layer %d was read %d times", i, l.unpacked)
+		}
+	}
+}
+
+// What is remembered stands for the very bytes, and for nothing that claims to
+// be them.
+func TestMemoryIsNotDeceived(t *testing.T) {
+	img, layers := watch(t, remembered)
+	config, err := img.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	clean, _ := watch(t, `
+-- config --
+{"Entrypoint": ["/app"], "User": "65532:65532"}
+-- 0 srv/text 0444 --
+text
+`)
+	cleanLayers, err := clean.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cleanID, err := cleanLayers[0].DiffID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	judge(t, img, Options{Memory: memoryIn(t, dir)})
+	judge(t, clean, Options{Memory: memoryIn(t, dir)})
+
+	for _, tc := range []struct {
+		name  string
+		layer *watched
+		want  string
+	}{
+		{"altered bytes", &watched{Layer: layers[0].Layer, otherBytes: true}, "its bytes have digest"},
+		{"the diff id of another layer", &watched{Layer: layers[0].Layer, diffID: cleanID}, "its content has digest"},
+		{"a foreign layer", &watched{Layer: layers[0].Layer, mediaType: types.DockerForeignLayer}, "cannot be looked at"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			claims := rebuilt(t, config, tc.layer, layers[1])
+			_, err := Check(t.Context(), "case", claims, Options{Memory: memoryIn(t, dir)})
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error %v, want one that says %q", err, tc.want)
+			}
+		})
+	}
+}
+
+// A file of the memory that is not as it was written is no memory, nor is that
+// of another program.
+func TestMemoryThatIsDamaged(t *testing.T) {
+	img, layers := watch(t, remembered)
+	want := judge(t, img, Options{}).Report
+	read := func(m *Memory) int {
+		t.Helper()
+		layers[0].unpacked = 0
+		if diff := cmp.Diff(want, judge(t, img, Options{Memory: m}).Report); diff != "" {
+			t.Errorf("report (-want +got):\n%s", diff)
+		}
+		return layers[0].unpacked
+	}
+	dir := t.TempDir()
+	read(memoryIn(t, dir))
+	files, err := filepath.Glob(filepath.Join(dir, "*", "*"))
+	if err != nil || len(files) != 2 {
+		t.Fatalf("files %v: %v", files, err)
+	}
+	for name, damage := range map[string]func([]byte) []byte{
+		"edited":    func(b []byte) []byte { return bytes.Replace(b, []byte(`"Mode":420`), []byte(`"Mode":493`), 1) },
+		"truncated": func(b []byte) []byte { return b[:len(b)/2] },
+		"empty":     func([]byte) []byte { return nil },
+	} {
+		for _, file := range files {
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, damage(raw), 0o600); err != nil {
+				t.Fatal(err)
 			}
 		}
-		if err := writeZeros(w, &tar.Header{Name: "srv/zeros", Typeflag: tar.TypeReg, Mode: 0o444, Size: 150 << 20}, ""); err != nil {
-			return err
+		if n := read(memoryIn(t, dir)); n != 1 {
+			t.Errorf("%s: the layer was read %d times, want once", name, n)
 		}
-		if err := writeZeros(w, &tar.Header{Name: "srv/program", Typeflag: tar.TypeReg, Mode: 0o444, Size: 50 << 20}, "\x7fELF\x02\x01\x01"); err != nil {
-			return err
+		if n := read(memoryIn(t, dir)); n != 0 {
+			t.Errorf("%s: after that it was read %d times, want none", name, n)
 		}
-		return writeZeros(w, &tar.Header{Name: "srv/archive", Typeflag: tar.TypeReg, Mode: 0o444, Size: 50 << 20}, "PK\x03\x04")
-	}}
-	sum := sha256.New()
-	r, err := layer.Uncompressed()
+	}
+	other := &Memory{layers: make(map[string]*recollection)}
+	if err := other.open(dir, "another program"); err != nil {
+		t.Fatal(err)
+	}
+	if n := read(other); n != 1 {
+		t.Errorf("another program read the layer %d times, want once", n)
+	}
+}
+
+// The build id is what "go tool buildid" says it is.
+func TestProgramID(t *testing.T) {
+	name, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := io.Copy(sum, r); err != nil || n < 300_000_000 {
-		t.Fatalf("the layer has %d bytes: %v", n, err)
-	}
-	debug.FreeOSMemory()
-	before := heap()
-	layer.during = func() { layer.peak = max(layer.peak, heap()) }
-	entries, err := readLayer(&reading{ctx: t.Context(), unpacked: new(int64)}, layer, v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum.Sum(nil))})
+	f, err := os.Open(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(entries) != 20_003 {
-		t.Errorf("%d entries", len(entries))
+	defer f.Close()
+	if id := buildID(f); strings.Count(id, "/") != 3 {
+		t.Errorf("the build id of this test is %q, want four parts", id)
 	}
-	const bound = 150 << 20
-	if layer.peak <= before {
-		t.Logf("the heap of %d MB did not grow", before>>20)
-	} else if grown := layer.peak - before; grown > bound {
-		t.Errorf("reading takes %d MB of memory", grown>>20)
-	} else {
-		t.Logf("reading takes %d MB of memory", grown>>20)
+	id, err := programID()
+	if err != nil || id == "" {
+		t.Errorf("programID: %q, %v", id, err)
 	}
 }
 
-func heap() uint64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapSys - m.HeapReleased
-}
-
-func writeZeros(w *tar.Writer, h *tar.Header, head string) error {
-	if err := w.WriteHeader(h); err != nil {
-		return err
-	}
-	if _, err := io.WriteString(w, head); err != nil {
-		return err
-	}
-	block := make([]byte, 64<<10)
-	for left := h.Size - int64(len(head)); left > 0; left -= int64(len(block)) {
-		if _, err := w.Write(block[:min(left, int64(len(block)))]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// A generated layer is written anew whenever it is read.
-type generated struct {
-	v1.Layer
-	write  func(w *tar.Writer) error
-	during func() // called now and then while it is read
-	peak   uint64
-}
-
-func (g *generated) MediaType() (types.MediaType, error) { return types.OCIUncompressedLayer, nil }
-
-func (g *generated) Uncompressed() (io.ReadCloser, error) {
-	r, w := io.Pipe()
-	go func() {
-		t := tar.NewWriter(w)
-		err := g.write(t)
-		if err == nil {
-			err = t.Close()
-		}
-		w.CloseWithError(err)
-	}()
-	return &sampled{ReadCloser: r, during: g.during}, nil
-}
-
-type sampled struct {
-	io.ReadCloser
-	during func()
-	n      int
-}
-
-func (s *sampled) Read(p []byte) (int, error) {
-	n, err := s.ReadCloser.Read(p)
-	if s.n += n; s.during != nil && s.n > 4<<20 {
-		s.n = 0
-		s.during()
-	}
-	return n, err
-}
