@@ -61,14 +61,19 @@ type Options struct {
 	// Waivers is a temper.yaml: the checks of finished images and a release
 	// accept what it waives. Builds go by that of the sources.
 	Waivers *dagger.File
-	// GoProxy is GOPROXY for fetching modules and toolchains; empty is Go's own.
-	GoProxy string
+	// Access is how modules are reached that are not public.
+	Access Access
 	// Platforms are OS/ARCH to build for in place of what temper.yaml names.
 	Platforms []string
 	// Repository names the repository in the names of cache volumes, so that two
 	// repositories with services of one name share nothing; empty is each
 	// service's module path.
 	Repository string
+	// Lane sets builds of a kind apart: those of another lane neither read nor
+	// write their cache volumes. Whoever may call with a lane's name may write
+	// what it caches, so it is a convenience and no wall: pull requests of
+	// strangers want an engine of their own.
+	Lane string
 	// Source is URI@COMMIT for the provenance; empty records no source.
 	Source string
 	// Tag is what {{.Tag}} stands for in ldflags.
@@ -94,10 +99,7 @@ func (p *Pipeline) toolchain() *dagger.Container {
 	if c == nil {
 		c = p.client.Container().From(DefaultToolchain)
 	}
-	if p.opts.GoProxy != "" {
-		c = c.WithEnvVariable("GOPROXY", p.opts.GoProxy)
-	}
-	return c
+	return p.opts.Access.public(c)
 }
 
 // Command returns the temper command, built once from Temper's own source.
@@ -217,7 +219,7 @@ func (p *Pipeline) modules(ctx context.Context) (*dagger.Directory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking for vendored modules: %w", err)
 	}
-	c := p.toolchain().
+	c := p.opts.Access.in(p.toolchain()).
 		WithMountedDirectory(sourceDir, files).
 		WithEnvVariable("GOMODCACHE", modules).
 		WithEnvVariable("GOTOOLCHAIN", "auto").
@@ -299,11 +301,18 @@ func (p *Pipeline) platforms() []string {
 }
 
 // Volume is the name of the cache volume of a service and platform. No other
-// service, platform, Go release or repository has one of that name.
+// service, platform, Go release, lane or repository has one of that name.
 func (p *Pipeline) Volume(svc *Service, platform string) string {
 	repository := p.opts.Repository
 	if repository == "" {
 		repository = svc.Module
 	}
-	return strings.Join([]string{"temper", repository, svc.Name, strings.ReplaceAll(platform, "/", "-"), svc.Go}, ":")
+	parts := []string{"temper", repository, svc.Name, strings.ReplaceAll(platform, "/", "-"), svc.Go}
+	if p.opts.Lane != "" {
+		parts = append(parts, "lane", p.opts.Lane)
+	}
+	for i, part := range parts {
+		parts[i] = strings.NewReplacer("%", "%25", ":", "%3A").Replace(part) // so that no two come to one name
+	}
+	return strings.Join(parts, ":")
 }

@@ -221,7 +221,7 @@ func (e *engineStandIn) golden(t *testing.T, name string) string {
 }
 
 func TestLayout(t *testing.T) {
-	p, e := pipeline(t, Options{Repository: "shop", GoProxy: "https://proxy.example.com", Source: "https://example.com/shop@" + strings.Repeat("a", 40)})
+	p, e := pipeline(t, Options{Repository: "shop", Access: Access{GoProxy: "https://proxy.example.com"}, Source: "https://example.com/shop@" + strings.Repeat("a", 40)})
 	layout, err := p.Layout(context.Background(), "orders")
 	if err != nil {
 		t.Fatal(err)
@@ -303,6 +303,29 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// All services are built side by side, each on its own volumes; what is wrong
+// with several is told together.
+func TestLayouts(t *testing.T) {
+	ctx := context.Background()
+	p, e := pipeline(t, Options{})
+	built, err := p.Layouts(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(built) != 2 || built[0].Name != "orders" || built[1].Name != "stock" {
+		t.Errorf("Layouts = %v", built)
+	}
+	e.exit, e.stderr = 3, "1 error\n"
+	var no *NoError
+	if _, err := p.Layouts(ctx); !errors.As(err, &no) || err.Error() != "1 error" {
+		t.Errorf("broken rules give %v, want a NoError with the findings", err)
+	}
+	if _, err := p.Layouts(ctx, "orders", "order", "stocks"); errors.As(err, &no) || err == nil ||
+		!strings.Contains(err.Error(), "1 error") || !strings.Contains(err.Error(), `"order"`) || !strings.Contains(err.Error(), `"stocks"`) {
+		t.Errorf("broken rules and wrong names give %v, want all of it", err)
+	}
+}
+
 // A failing rule shows the findings, a compile error the compiler's words, and
 // neither an exit code nor a stack.
 func TestFailingWell(t *testing.T) {
@@ -332,11 +355,50 @@ func TestFailingWell(t *testing.T) {
 	}
 }
 
+// Credentials reach the step that fetches modules, as mounts, and no other.
+func TestAccess(t *testing.T) {
+	ctx := context.Background()
+	p, e := pipeline(t, Options{})
+	const plain = "machine git.example.com password"
+	p.opts.Access = Access{
+		GoPrivate: "git.example.com/team, *.corp.example.com, git.example.com/other",
+		NetRC:     p.client.SetSecret("netrc", plain),
+		SSH:       p.client.Host().UnixSocket("/agent"),
+		HTTPProxy: "http://proxy.example.com:3128",
+		NoProxy:   "localhost",
+	}
+	layout, err := p.Layout(ctx, "orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := layout.ID(ctx); err != nil {
+		t.Fatal(err)
+	}
+	got := e.golden(t, "access")
+	for _, step := range strings.Split(got, "\n\n") {
+		fetches := strings.Contains(step, `"go","mod","download"`)
+		for _, secret := range []string{"withMountedSecret", "withUnixSocket", "GIT_CONFIG_KEY_0"} {
+			if strings.Contains(step, secret) != fetches {
+				t.Errorf("a step that fetches=%v has %s:\n%s", fetches, secret, step)
+			}
+		}
+		if strings.Contains(step, "GIT_CONFIG_KEY_1") {
+			t.Errorf("a host is named that no pattern writes out, or one twice:\n%s", step)
+		}
+		for _, line := range strings.Split(step, "\n") {
+			if strings.Contains(line, plain) && !strings.HasPrefix(strings.TrimSpace(line), "setSecret(") {
+				t.Errorf("a secret is in plain sight: %s", line)
+			}
+		}
+	}
+}
+
 // No two services share a cache volume, nor do two platforms, Go releases or
 // repositories of one.
 func TestVolume(t *testing.T) {
 	p, _ := pipeline(t, Options{})
 	named, _ := pipeline(t, Options{Repository: "shop"})
+	lane, _ := pipeline(t, Options{Lane: "release"})
 	a := &Service{Name: "a", Module: "example.com/one", Go: "go1.26.8"}
 	seen := make(map[string]bool)
 	for _, volume := range []string{
@@ -346,6 +408,8 @@ func TestVolume(t *testing.T) {
 		p.Volume(&Service{Name: "a", Module: "example.com/two", Go: a.Go}, "linux/amd64"),
 		p.Volume(&Service{Name: "a", Module: a.Module, Go: "go1.26.9"}, "linux/amd64"),
 		named.Volume(a, "linux/amd64"),
+		lane.Volume(a, "linux/amd64"),
+		p.Volume(&Service{Name: "a", Module: a.Module, Go: a.Go + ":lane:release"}, "linux/amd64"),
 	} {
 		if seen[volume] {
 			t.Errorf("two have the volume %s", volume)

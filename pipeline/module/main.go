@@ -13,8 +13,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"dagger/temper/internal/dagger"
 
@@ -35,6 +33,18 @@ type Temper struct {
 	Base *dagger.Directory
 	// +private
 	GoProxy string
+	// +private
+	GoPrivate string
+	// +private
+	Netrc *dagger.Secret
+	// +private
+	SSH *dagger.Socket
+	// +private
+	HTTPProxy string
+	// +private
+	NoProxy string
+	// +private
+	Lane string
 	// +private
 	Repository string
 	// +private
@@ -58,9 +68,31 @@ func New(
 	// An OCI layout to stand on, in place of the base that temper.yaml names.
 	// +optional
 	base *dagger.Directory,
+	// A temper.yaml to go by, in place of the one in the sources.
+	// +optional
+	config *dagger.File,
 	// GOPROXY for fetching modules.
 	// +optional
 	goProxy string,
+	// GOPRIVATE: patterns of the modules that are fetched from their repositories.
+	// +optional
+	goPrivate string,
+	// A .netrc with the credentials for private modules, as file:PATH or env:NAME.
+	// +optional
+	netrc *dagger.Secret,
+	// The socket of an SSH agent for private modules, such as $SSH_AUTH_SOCK.
+	// +optional
+	ssh *dagger.Socket,
+	// A proxy for HTTP and HTTPS, without a password in it.
+	// +optional
+	httpProxy string,
+	// The hosts that the proxy is not for.
+	// +optional
+	noProxy string,
+	// A name that keeps builds of one kind apart from others: they share no cache
+	// volume. What release builds is in the lane "release" by default.
+	// +optional
+	lane string,
 	// The name of the repository in the names of its cache volumes, in place of
 	// each service's module path: repositories with different names share no cache.
 	// +optional
@@ -87,7 +119,14 @@ func New(
 	if source == nil {
 		source = workspace.Directory(".", dagger.WorkspaceDirectoryOpts{Exclude: []string{".git", ".temper", "**/node_modules"}})
 	}
-	return &Temper{source, self, command, toolchain, base, goProxy, repository, commit, tag, waivers}
+	if config != nil {
+		source = source.WithFile("temper.yaml", config)
+	}
+	return &Temper{
+		Source: source, Self: self, Command: command, Toolchain: toolchain, Base: base,
+		GoProxy: goProxy, GoPrivate: goPrivate, Netrc: netrc, SSH: ssh, HTTPProxy: httpProxy, NoProxy: noProxy,
+		Repository: repository, Lane: lane, Commit: commit, Tag: tag, Waivers: waivers,
+	}
 }
 
 // The names of the repository's services: those of temper.yaml or, without it,
@@ -116,24 +155,74 @@ func (t *Temper) Service(
 	return &TemperService{Name: name, Temper: t}
 }
 
-// Build and check every service: no image breaks a rule.
+// Build and check every service, side by side: no image breaks a rule.
 //
 // +check
 func (t *Temper) Check(ctx context.Context) error {
-	names, err := t.Services(ctx)
+	p, err := t.pipeline(ctx, nil)
 	if err != nil {
 		return err
 	}
-	var broken []string
-	for _, name := range names {
-		if _, err := t.Service(name).Image(ctx, nil, false); err != nil {
-			broken = append(broken, err.Error())
+	_, err = p.Layouts(ctx)
+	return err
+}
+
+// Build and check every service, then publish, sign and attest each, verify
+// what was written, and move the tags. Nothing is published if one of them
+// breaks a rule.
+//
+// +cache="never"
+func (t *Temper) Release(
+	ctx context.Context,
+	// The repository to publish below: each image goes to ADDRESS/NAME.
+	address string,
+	// The private key to sign with, in cosign's format.
+	key *dagger.Secret,
+	// The key's password; none is an empty one.
+	// +optional
+	keyPassword *dagger.Secret,
+	// The tags to move to the images, once they are signed and verified.
+	// +optional
+	tag []string,
+	// The user to log in as; anonymous without it.
+	// +optional
+	username string,
+	// The user's password or token.
+	// +optional
+	password *dagger.Secret,
+	// A registry that runs on the engine, under the host name in the address.
+	// +optional
+	registry *dagger.Service,
+	// Speak plain HTTP to the registry.
+	// +optional
+	insecure bool,
+) ([]*Published, error) {
+	own := *t
+	if own.Lane == "" {
+		own.Lane = "release"
+	}
+	p, err := own.pipeline(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	built, err := p.Layouts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []*Published
+	for _, one := range built {
+		layout, err := outDirectory(ctx, one.Layout)
+		if err != nil {
+			return nil, err
 		}
+		image := &Image{Name: one.Name, Layout: layout, Temper: &own}
+		published, err := image.Publish(ctx, address, key, keyPassword, tag, username, password, registry, insecure)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, published)
 	}
-	if len(broken) > 0 {
-		return fmt.Errorf("%s", strings.Join(broken, "\n"))
-	}
-	return nil
+	return all, nil
 }
 
 // Verify an image in a registry: signature, SBOM, provenance and report, by one

@@ -60,7 +60,8 @@ func (t *Temper) pipeline(ctx context.Context, platforms []string) (*engine.Pipe
 		return nil, err
 	}
 	opts := engine.Options{
-		GoProxy:    t.GoProxy,
+		Access:     engine.Access{GoProxy: t.GoProxy, GoPrivate: t.GoPrivate, HTTPProxy: t.HTTPProxy, NoProxy: t.NoProxy},
+		Lane:       t.Lane,
 		Platforms:  platforms,
 		Repository: t.Repository,
 		Source:     t.Commit,
@@ -68,6 +69,14 @@ func (t *Temper) pipeline(ctx context.Context, platforms []string) (*engine.Pipe
 	}
 	if opts.TemperSource, err = in[*sdk.Directory](ctx, client, t.Self.ID); err != nil {
 		return nil, err
+	}
+	if opts.Access.NetRC, err = secretIn(ctx, client, t.Netrc); err != nil {
+		return nil, err
+	}
+	if t.SSH != nil {
+		if opts.Access.SSH, err = in[*sdk.Socket](ctx, client, t.SSH.ID); err != nil {
+			return nil, err
+		}
 	}
 	if t.Command != nil {
 		if opts.Temper, err = in[*sdk.File](ctx, client, t.Command.ID); err != nil {

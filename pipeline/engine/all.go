@@ -1,0 +1,65 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+
+	"dagger.io/dagger"
+)
+
+// A Built is a service and its layout.
+type Built struct {
+	Name   string
+	Layout *dagger.Directory
+}
+
+// Layouts builds services side by side, all of the repository where none is
+// named. What is wrong with any of them is one error, in the order of the names:
+// a [*NoError] where rules are broken and nothing worse.
+func (p *Pipeline) Layouts(ctx context.Context, names ...string) ([]Built, error) {
+	list, err := p.Services(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		for _, s := range list {
+			names = append(names, s.Name)
+		}
+	}
+	built := make([]Built, len(names))
+	errs := make([]error, len(names))
+	var wait sync.WaitGroup
+	for i, name := range names {
+		wait.Go(func() {
+			built[i].Name = name
+			built[i].Layout, errs[i] = p.Layout(ctx, name)
+		})
+	}
+	wait.Wait()
+	return built, together(errs)
+}
+
+// together is one fresh error with the words of all: Dagger shows the innermost
+// one of a chain.
+func together(errs []error) error {
+	var said []string
+	no := true
+	for _, err := range errs {
+		var answer *NoError
+		if err != nil {
+			said = append(said, err.Error())
+			no = no && errors.As(err, &answer)
+		}
+	}
+	said = slices.Compact(said) // an engine that is gone is gone for all of them
+	switch {
+	case len(said) == 0:
+		return nil
+	case no:
+		return &NoError{strings.Join(said, "\n")}
+	}
+	return errors.New(strings.Join(said, "\n"))
+}
