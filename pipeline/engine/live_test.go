@@ -129,9 +129,9 @@ func compiled(t *testing.T, goos string) string {
 }
 
 // onLaptop builds with the command, here, and returns the digest.
-func onLaptop(t *testing.T, command, dir, service string) string {
+func onLaptop(t *testing.T, command, dir, service string, flags ...string) string {
 	t.Helper()
-	cmd := exec.Command(command, "build", "-C", dir, "-o", t.TempDir())
+	cmd := exec.Command(command, append([]string{"build", "-C", dir, "-o", t.TempDir()}, flags...)...)
 	cmd.Env = append(os.Environ(), "TEMPER_CACHE="+t.TempDir())
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
