@@ -22,7 +22,7 @@ func WriteGitHub(w io.Writer, r *Report, where func(Subject) string) error {
 		}
 		fmt.Fprintf(&b, "::%s\n", githubData.Replace(message))
 	}
-	for _, g := range byPlatform(r.Findings) {
+	for _, g := range ByPlatform(r.Findings) {
 		kind := level(g.Severity)
 		said := fmt.Sprintf("%s%s: %s: %s", r.Subject.Name, g.on(" "), g.Place, g.Message)
 		if len(g.Imports) > 0 {

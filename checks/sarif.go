@@ -36,7 +36,7 @@ func WriteSARIF(w io.Writer, version string, rules []Rule, reports []*Report, wh
 	told := &run.Invocations[0].Notifications
 	for _, r := range reports {
 		uri := artifact(r.Subject, where)
-		for _, g := range byPlatform(r.Findings) {
+		for _, g := range ByPlatform(r.Findings) {
 			i := slices.IndexFunc(rules, func(rule Rule) bool { return rule.Name == g.Rule })
 			if i < 0 {
 				return fmt.Errorf("writing SARIF: nothing describes the rule %s", g.Rule)
@@ -76,7 +76,7 @@ func describeRule(r Rule) sarifRule {
 	}
 }
 
-func result(r *Report, g *group, rule int, uri string) sarifResult {
+func result(r *Report, g *Shared, rule int, uri string) sarifResult {
 	said := fmt.Sprintf("%s%s: %s: %s", r.Subject.Name, g.on(" "), g.Place, g.Message)
 	if len(g.Imports) > 0 {
 		said += "\nimported: " + g.imported()

@@ -21,8 +21,8 @@ func WriteText(w io.Writer, r *Report) error {
 		fmt.Fprintf(&b, "  %s", r.Subject.Digest)
 	}
 	b.WriteByte('\n')
-	for _, g := range byPlatform(r.Findings) {
-		fmt.Fprintf(&b, "  %-7s  %s  %s%s\n", g.standing(), g.Rule, printable(g.Place), printable(g.on("  ")))
+	for _, g := range ByPlatform(r.Findings) {
+		fmt.Fprintf(&b, "  %-7s  %s  %s%s\n", g.Standing(), g.Rule, printable(g.Place), printable(g.on("  ")))
 		fmt.Fprintf(&b, "           %s\n", printable(g.Message))
 		if len(g.Imports) > 0 {
 			fmt.Fprintf(&b, "           imported: %s\n", printable(g.imported()))
@@ -48,8 +48,9 @@ func WriteText(w io.Writer, r *Report) error {
 	return err
 }
 
-// standing is the word for what the finding comes to.
-func (f Finding) standing() string {
+// Standing is the word for what the finding comes to: "waived", "known" for what
+// the baseline holds, or its severity.
+func (f Finding) Standing() string {
 	switch {
 	case f.IsWaived():
 		return "waived"
@@ -66,7 +67,7 @@ func (f Finding) imported() string { return strings.Join(f.Imports, " -> ") }
 func Verdict(r *Report) string {
 	// A finding that shows on two platforms is one thing to mend.
 	var errs, warnings, waived, known int
-	for _, g := range byPlatform(r.Findings) {
+	for _, g := range ByPlatform(r.Findings) {
 		switch {
 		case g.IsWaived():
 			waived++
@@ -119,35 +120,38 @@ func printable(text string) string {
 	return strings.ReplaceAll(text, "##[", `#\x23[`)
 }
 
-// A group is one finding and the platforms that share it.
-type group struct {
+// A Shared is a finding and the platforms that it was found on: one thing to
+// mend.
+type Shared struct {
 	Finding
-	platforms []string
+	// Platforms are in the order of the findings, empty if it has none.
+	Platforms []string
 }
 
 // on names the platforms, after a space, if the finding has any.
-func (g group) on(space string) string {
-	if len(g.platforms) == 0 {
+func (g Shared) on(space string) string {
+	if len(g.Platforms) == 0 {
 		return ""
 	}
-	return space + "(" + strings.Join(g.platforms, ", ") + ")"
+	return space + "(" + strings.Join(g.Platforms, ", ") + ")"
 }
 
-func byPlatform(findings []Finding) []*group {
-	var groups []*group
-	seen := make(map[string]*group)
+// ByPlatform makes one of the findings that differ in nothing but the platform.
+func ByPlatform(findings []Finding) []*Shared {
+	var list []*Shared
+	seen := make(map[string]*Shared)
 	for _, f := range findings {
 		platform := f.Platform
 		f.Platform = ""
 		g := seen[f.key()]
 		if g == nil {
-			g = &group{Finding: f}
+			g = &Shared{Finding: f}
 			seen[f.key()] = g
-			groups = append(groups, g)
+			list = append(list, g)
 		}
 		if platform != "" {
-			g.platforms = append(g.platforms, platform)
+			g.Platforms = append(g.Platforms, platform)
 		}
 	}
-	return groups
+	return list
 }
