@@ -34,6 +34,7 @@ type Image struct {
 	// configuration names none or no layer holds it.
 	Entrypoint *Entry
 	tree       *tree
+	from       v1.Image
 	place
 }
 

@@ -154,7 +154,7 @@ func (o Options) read(ctx context.Context, v v1.Image) (*Image, error) {
 	case len(layers) != len(config.RootFS.DiffIDs):
 		return nil, fmt.Errorf("the image has %d layers and its config %d", len(layers), len(config.RootFS.DiffIDs))
 	}
-	img := &Image{Digest: digest, Platform: config.OS + "/" + config.Architecture, Config: config}
+	img := &Image{Digest: digest, Platform: config.OS + "/" + config.Architecture, Config: config, from: v}
 	if config.Variant != "" {
 		img.Platform += "/" + config.Variant
 	}
