@@ -23,6 +23,7 @@ var may = map[string][]string{
 	"temper/checks":             {},
 	"temper/checks/executables": {"temper/checks"},
 	"temper/checks/images":      {"temper/checks", "temper/checks/executables"},
+	"temper/checks/page":        {"temper/checks"},
 	"temper/checks/sources":     {"temper/checks", "temper/checks/executables"},
 	"temper/pipeline/service":   {},
 	"temper/pipeline/binary":    {"temper/checks", "temper/checks/executables", "temper/pipeline/service"},
@@ -31,7 +32,7 @@ var may = map[string][]string{
 	"temper/pipeline/release":   {"temper/checks", "temper/pipeline/evidence"},
 	"temper/pipeline/engine":    {},
 	"temper/pipeline/cmd/temper": {
-		"temper/checks", "temper/checks/images", "temper/checks/sources", "temper/pipeline/binary", "temper/pipeline/evidence",
+		"temper/checks", "temper/checks/executables", "temper/checks/images", "temper/checks/page", "temper/checks/sources", "temper/pipeline/binary", "temper/pipeline/evidence",
 		"temper/pipeline/image", "temper/pipeline/release", "temper/pipeline/service",
 	},
 }

@@ -62,8 +62,12 @@ func layers(p *Platform, most bounds) *figure {
 	}
 	slices.SortStableFunc(files, func(a, b placed) int { return cmp.Compare(b.Size, a.Size) })
 	var left folded
+	ofLayer := make(map[int]int)
 	for i, f := range files {
-		if i >= most.rows && len(files) > most.rows+1 {
+		// Of a layer of small files, such as templates, some show as well.
+		ofLayer[f.layer]++
+		few := ofLayer[f.layer] <= 5 && len(p.Layers) <= 16
+		if i >= most.rows && len(files) > most.rows+1 && !few {
 			left.count++
 			left.bytes += f.Size
 			continue
@@ -71,7 +75,7 @@ func layers(p *Platform, most bounds) *figure {
 		fig.Rows = append(fig.Rows, row{Name: name(f.Path), Note: fmt.Sprint(f.layer), Color: fmt.Sprintf("c%d", f.layer%colors), Size: size(f.Size), Share: share(f.Size, whole), Hidden: f.Hidden})
 	}
 	if left.count > 0 {
-		fig.Left = fmt.Sprintf("and %s, %s together", count(left.count, "smaller file", "smaller files"), size(left.bytes))
+		fig.Left = fmt.Sprintf("and %s, %s together", count(left.count, "other file", "other files"), size(left.bytes))
 	}
 	fig.Drawing = draw(fmt.Sprintf("What the image for %s holds: %s", name(p.Name), fig.Said), filesHeight, fold(gather(piles, "more layers"), most.cells, whole, 700))
 	return fig

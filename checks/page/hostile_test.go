@@ -174,7 +174,7 @@ func TestWhatThePageSays(t *testing.T) {
 			"the waiver expired on 2026-03-01: it was urgent", "did not look", "Fix</b> <bdi>name a numeric user", "main → expvar",
 			"It passes by its baseline, which is no leave to release", "What was compiled differs from the commit", "5c1f0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e",
 			"On the word of a statement that nobody has signed", "Nothing tells where the image came from", "hidden by a layer above",
-			"10.7 MB in 405 files and 3 layers, uncompressed", "replaced by ./fork", "go1.26.8 as temper.yaml says",
+			"10.7 MB in 406 files and 3 layers, uncompressed", "/srv/static/robots.txt", "and 205 other files", "replaced by ./fork", "go1.26.8 as temper.yaml says",
 		}, []string{"All pass"}},
 		{"one that passes", &Page{Rules: known, Services: []Service{{Report: report("web")}}}, []string{"Passes", "web keeps every rule", "Nothing tells where"}, []string{"does not pass", "What was found"}},
 		{"advice", &Page{Rules: known, Services: []Service{{Report: report("web", broken3()[0])}}}, []string{"Passes", "1 warning is advice"}, []string{"keeps every rule"}},

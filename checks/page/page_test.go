@@ -23,7 +23,7 @@ func image(platform string) Platform {
 	p := Platform{
 		Name: platform, Digest: digest, User: "65532:65532", Workdir: "/srv", Command: []string{"/usr/local/bin/orders", "--config", "/etc/app.yaml"}, Ports: []string{"8080/tcp"},
 		Layers: []Layer{{}, {Files: []File{{Path: "/usr/local/bin/orders", Size: 9_400_000}}}, {Files: []File{
-			{Path: "/srv/templates/index.html", Size: 212_000}, {Path: "/srv/static/app.css", Size: 480_000}, {Path: "/srv/static/logo.svg", Size: 95_000},
+			{Path: "/srv/templates/index.html", Size: 212_000}, {Path: "/srv/static/app.css", Size: 480_000}, {Path: "/srv/static/logo.svg", Size: 95_000}, {Path: "/srv/static/robots.txt", Size: 68},
 		}}},
 		Binary: &Binary{
 			Path: "/usr/local/bin/orders", Size: 9_400_000, Go: "go1.26.8",

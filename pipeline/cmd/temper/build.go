@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"temper/checks"
+	"temper/checks/page"
 	"temper/pipeline/binary"
 	"temper/pipeline/evidence"
 	"temper/pipeline/service"
@@ -92,7 +93,7 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 			"a tarball holds one platform, and this is to be built for %d", len(repo.Platforms))
 	}
 	p.setAside()
-	l := &line{person: p, repo: repo, tag: f.tag, started: time.Now(), waivers: waivers(repo.Waivers)}
+	l := &line{person: p, repo: repo, tag: f.tag, started: time.Now(), waivers: waivers(repo.Waivers), depict: f.html != ""}
 	if l.cache, err = binary.DefaultCache(); err != nil {
 		return err
 	}
@@ -195,10 +196,12 @@ func parseCreated(flag string, repo *service.Repository) (time.Time, error) {
 // answer prints what was built and says no where a rule is broken.
 func (f *buildFlags) answer(p *person, repo *service.Repository, output string, products []*product) error {
 	var reports []*checks.Report
+	var shown []page.Service
 	for _, one := range products {
 		reports = append(reports, one.report)
+		shown = append(shown, page.Service{Platforms: one.depicted, Provenance: originOf(one)})
 	}
-	reports, no, err := f.tell(p, reports, standIns(repo))
+	reports, no, err := f.tell(p, reports, shown, standIns(repo))
 	if err != nil {
 		return err
 	}

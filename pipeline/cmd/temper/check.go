@@ -21,7 +21,9 @@ import (
 
 	"temper/checks"
 	"temper/checks/images"
+	"temper/checks/page"
 	"temper/pipeline/binary"
+	"temper/pipeline/evidence"
 	"temper/pipeline/image"
 	"temper/pipeline/release"
 )
@@ -79,6 +81,7 @@ func check(ctx context.Context, p *person, f checkFlags, args []string) error {
 		return err
 	}
 	var reports []*checks.Report
+	var shown []page.Service
 	now := time.Now()
 	for i, arg := range args {
 		subjects, err := find(ctx, arg, filepath.Join(tmp, strconv.Itoa(i)))
@@ -95,6 +98,14 @@ func check(ctx context.Context, p *person, f checkFlags, args []string) error {
 				return err
 			}
 			reports = append(reports, j.Report)
+			if f.html != "" {
+				shown = append(shown, page.Service{
+					Platforms: depict(j.Images, measureWithin(ctx)), Provenance: originClaimed(j.Report.Subject.Digest, s.statements),
+				})
+				if err := ctx.Err(); err != nil {
+					return err // and no page that does not know what it could
+				}
+			}
 		}
 	}
 	if f.writeBaseline != "" {
@@ -102,7 +113,7 @@ func check(ctx context.Context, p *person, f checkFlags, args []string) error {
 			return err
 		}
 	}
-	return f.answer(p, reports)
+	return f.answer(p, reports, shown)
 }
 
 // memory is what to go by of earlier checks. Without it, layers that two
@@ -128,8 +139,8 @@ func (f *checkFlags) accept(reports []*checks.Report) error {
 	return writeFile(f.writeBaseline, data)
 }
 
-func (f *checkFlags) answer(p *person, reports []*checks.Report) error {
-	reports, no, err := f.tell(p, reports, nowhere)
+func (f *checkFlags) answer(p *person, reports []*checks.Report, shown []page.Service) error {
+	reports, no, err := f.tell(p, reports, shown, nowhere)
 	if err != nil {
 		return err
 	}
@@ -156,6 +167,8 @@ type subject struct {
 	// remote tells that it is in a registry, and slow that its layers have to
 	// be compressed before anyone knows their digests.
 	remote, slow bool
+	// statements are those of the layout that it is in, which nobody signed.
+	statements []*evidence.Statement
 }
 
 // find returns the images that an argument means. It may unpack them into tmp,
@@ -256,7 +269,7 @@ func fromLayout(dir string) ([]subject, error) {
 	}
 	var out []subject
 	for _, e := range list {
-		out = append(out, subject{name: plainName(e.Name, filepath.Base(dir)), artifact: e.Artifact})
+		out = append(out, subject{name: plainName(e.Name, filepath.Base(dir)), artifact: e.Artifact, statements: e.Statements})
 	}
 	return out, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"temper/checks"
 	"temper/checks/images"
+	"temper/checks/page"
 	"temper/checks/sources"
 	"temper/pipeline/binary"
 	"temper/pipeline/evidence"
@@ -33,6 +34,7 @@ type line struct {
 	base    *image.Base
 	source  evidence.Source
 	waivers []checks.Waiver
+	depict  bool
 	memory  *images.Memory
 }
 
@@ -46,6 +48,8 @@ type product struct {
 	digest    v1.Hash
 	images    []evidence.Image
 	report    *checks.Report
+	// depicted is what the page shows of the images, if there is to be one.
+	depicted []page.Platform
 	// statements are the SBOMs, the provenance and the report.
 	statements []*evidence.Statement
 }
@@ -129,6 +133,9 @@ func (l *line) judge(ctx context.Context, one *product, bins []*binary.Binary) e
 	j, err := images.Check(ctx, one.service.Name, one.artifact, opts)
 	if err != nil {
 		return err
+	}
+	if l.depict {
+		one.depicted = depict(j.Images, measureBuilt(bins))
 	}
 	var linked []string
 	for _, b := range bins {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"temper/checks"
+	"temper/checks/page"
 	"temper/pipeline/service"
 )
 
@@ -17,6 +18,7 @@ import (
 type reportFlags struct {
 	baseline string
 	sarif    string
+	html     string
 	github   bool
 	strict   bool
 	json     bool
@@ -28,6 +30,7 @@ func (f *reportFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.baseline, "baseline", "", "accept what is in `FILE`, of temper check --write-baseline, and fail on what is new")
 	flags.StringVar(&f.sarif, "sarif", "", "write SARIF 2.1.0 to `FILE` as well")
+	flags.StringVar(&f.html, "html", "", "write a page to look at to `FILE` as well")
 	flags.BoolVar(&f.github, "github", false, "annotate the run of a GitHub workflow, on stderr")
 	flags.BoolVar(&f.strict, "strict", false, "let warnings fail")
 	flags.BoolVar(&f.json, "json", false, "write one JSON object")
@@ -50,8 +53,9 @@ func (f *reportFlags) open() error {
 
 // tell shows the reports, and returns them as the baseline leaves them together
 // with the reasons that they give to say no. Where is the file that stands for a
-// subject, as for [checks.WriteSARIF].
-func (f *reportFlags) tell(p *person, reports []*checks.Report, where func(checks.Subject) string) ([]*checks.Report, *noError, error) {
+// subject, as for [checks.WriteSARIF]; services are what the page shows beside
+// the reports, of which there is one for each, if there is to be a page.
+func (f *reportFlags) tell(p *person, reports []*checks.Report, services []page.Service, where func(checks.Subject) string) ([]*checks.Report, *noError, error) {
 	no := &noError{next: "temper explain RULE"}
 	var told []*checks.Report
 	for _, r := range reports {
@@ -77,6 +81,11 @@ func (f *reportFlags) tell(p *person, reports []*checks.Report, where func(check
 			return nil, nil, err
 		}
 		if err := writeFile(f.sarif, out.Bytes()); err != nil {
+			return nil, nil, err
+		}
+	}
+	if f.html != "" {
+		if err := f.writePage(services, told); err != nil {
 			return nil, nil, err
 		}
 	}
