@@ -3,6 +3,7 @@ package checks
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -131,6 +132,44 @@ func TestWriteText(t *testing.T) {
            fix: add 1
   warning  small  number  (linux/amd64, linux/arm64)
            13 is large
+`
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("text (-want +got):\n%s", diff)
+	}
+}
+
+// A rule that many files break is one thing to read, and what weighs most comes
+// first.
+func TestWriteTextOfManyPlaces(t *testing.T) {
+	r := &Report{Subject: Subject{Name: "n"}, Rules: []string{"even", "small"}}
+	for i := range 25 {
+		r.Findings = append(r.Findings, Finding{Rule: "small", Severity: Warning, Platform: "linux/amd64", Place: fmt.Sprint(100 + i), Message: "it is large"})
+	}
+	for _, place := range []string{"13", "15", "1\n7"} {
+		r.Findings = append(r.Findings, Finding{Rule: "even", Severity: Error, Place: place, Message: "it is odd", Fix: "add 1"})
+	}
+	r.Findings = append(r.Findings, Finding{Rule: "even", Severity: Error, Place: "19", Message: "it is odd", Fix: "subtract 1"})
+	var b strings.Builder
+	if err := WriteText(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	var large strings.Builder
+	for i := range 20 {
+		fmt.Fprintf(&large, "           %d\n", 100+i)
+	}
+	want := `n: 4 errors, 25 warnings (2 rules)
+  error    even  3 places
+           it is odd
+           13
+           15
+           1\n7
+           fix: add 1
+  error    even  19
+           it is odd
+           fix: subtract 1
+  warning  small  25 places  (linux/amd64)
+           it is large
+` + large.String() + `           and 5 more, which --json lists
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("text (-want +got):\n%s", diff)

@@ -3,14 +3,19 @@ package checks
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
+// maxPlaces is how many places of one finding are text for people.
+const maxPlaces = 20
+
 // WriteText writes the report for people: a line for the verdict, and below it
-// each finding, once for all the platforms that it was found on.
+// each finding, what weighs most first, once for all the platforms that it was
+// found on and for all the places that the same is said of.
 //
 // What an image says of itself cannot move the cursor or begin a line of its
 // own: characters that do not print are written as Go escapes them.
@@ -21,20 +26,34 @@ func WriteText(w io.Writer, r *Report) error {
 		fmt.Fprintf(&b, "  %s", r.Subject.Digest)
 	}
 	b.WriteByte('\n')
-	for _, g := range ByPlatform(r.Findings) {
-		fmt.Fprintf(&b, "  %-7s  %s  %s%s\n", g.Standing(), g.Rule, printable(g.Place), printable(g.on("  ")))
-		fmt.Fprintf(&b, "           %s\n", printable(g.Message))
+	below := func(format string, args ...any) { fmt.Fprintf(&b, "           "+format+"\n", args...) }
+	for _, g := range byPlace(ByPlatform(r.Findings)) {
+		place := printable(g.Place)
+		if len(g.places) > 1 {
+			place = plural(len(g.places), "place")
+		}
+		fmt.Fprintf(&b, "  %-7s  %s  %s%s\n", g.Standing(), g.Rule, place, printable(g.on("  ")))
+		below("%s", printable(g.Message))
+		if len(g.places) > 1 {
+			for i, place := range g.places {
+				if i == maxPlaces && len(g.places) > maxPlaces+1 {
+					below("and %d more, which --json lists", len(g.places)-i)
+					break
+				}
+				below("%s", printable(place))
+			}
+		}
 		if len(g.Imports) > 0 {
-			fmt.Fprintf(&b, "           imported: %s\n", printable(g.imported()))
+			below("imported: %s", printable(g.imported()))
 		}
 		switch {
 		case g.Waived != nil:
-			fmt.Fprintf(&b, "           waived until %s: %s\n", g.Waived.Expires, printable(g.Waived.Reason))
+			below("waived until %s: %s", g.Waived.Expires, printable(g.Waived.Reason))
 		case g.Baseline:
-			fmt.Fprintf(&b, "           in the baseline\n")
+			below("in the baseline")
 		}
 		if g.Fix != "" {
-			fmt.Fprintf(&b, "           fix: %s\n", printable(g.Fix))
+			below("fix: %s", printable(g.Fix))
 		}
 	}
 	for _, n := range r.Notices {
@@ -42,10 +61,39 @@ func WriteText(w io.Writer, r *Report) error {
 		if n.Place != "" {
 			fmt.Fprintf(&b, "  %s", printable(n.Place))
 		}
-		fmt.Fprintf(&b, "\n           %s\n", printable(n.Message))
+		b.WriteByte('\n')
+		below("%s", printable(n.Message))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// A spread is a finding and all the places of which the same is said.
+type spread struct {
+	*Shared
+	places []string
+}
+
+// byPlace makes one of the findings that differ in nothing but the place, in the
+// order of what they come to.
+func byPlace(findings []*Shared) []*spread {
+	var list []*spread
+	seen := make(map[string]*spread)
+	for _, f := range findings {
+		same := *f
+		same.Place = ""
+		key := fmt.Sprintf("%q %q %v", []string{same.key(), same.Standing(), same.Fix, same.imported()}, same.Platforms, same.Waived)
+		g := seen[key]
+		if g == nil {
+			g = &spread{Shared: f}
+			seen[key] = g
+			list = append(list, g)
+		}
+		g.places = append(g.places, f.Place)
+	}
+	weight := map[string]int{string(Warning): 1, "waived": 2, "known": 3} // and all else is an error
+	slices.SortStableFunc(list, func(a, b *spread) int { return weight[a.Standing()] - weight[b.Standing()] })
+	return list
 }
 
 // Standing is the word for what the finding comes to: "waived", "known" for what

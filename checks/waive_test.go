@@ -138,12 +138,12 @@ func TestWriteTextOfWaivers(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `n: 1 warning, 1 waived (2 rules)
+  warning  small  number  (linux/amd64, linux/arm64)
+           13 is large
   waived   even  number  (linux/amd64, linux/arm64)
            13 is odd
            waived until 2027-03-01: it was born odd
            fix: add 1
-  warning  small  number  (linux/amd64, linux/arm64)
-           13 is large
   notice   prime
            the waiver until 2027-03-01 matches nothing; remove it
 `
