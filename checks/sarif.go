@@ -65,16 +65,54 @@ func describeRule(r Rule) sarifRule {
 	if why == "" {
 		why = r.Title()
 	}
-	help := sarifMessage{Text: why, Markdown: why}
+	help := sarifMessage{Text: why, Markdown: markdown(why)}
+	if why != r.Title() {
+		help.Markdown = "**" + markdown(r.Title()) + "**\n\n" + help.Markdown
+	}
 	if r.Source != "" {
 		help.Text += "\n\nsource: " + r.Source
 		help.Markdown += "\n\nSource: <" + r.Source + ">"
 	}
 	return sarifRule{
 		ID: r.Name, Short: sarifMessage{Text: r.Title()}, Full: sarifMessage{Text: why}, Help: help, HelpURI: r.Source,
-		Default: sarifLevel{level(r.Severity)},
+		Default:    sarifLevel{level(r.Severity)},
+		Properties: weigh(r.Severity),
 	}
 }
+
+// weigh is what GitHub sorts, filters and blocks by: an error is of high
+// severity, from 7.0 on, which fails a pull request unless it is told otherwise,
+// and advice is of medium, from 4.0 on. It reads the score where the tags say
+// security. What rules find are facts, and "very-high" is left to what nobody
+// ever has to look at twice.
+// https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning#reportingdescriptor-object
+func weigh(s Severity) sarifProperties {
+	p := sarifProperties{Tags: []string{"security", "container"}, Precision: "high", Problem: "error", Score: "8.0"}
+	if s == Warning {
+		p.Problem, p.Score = "warning", "5.0"
+	}
+	return p
+}
+
+// markdown is a rule's text as such: its paragraphs, with what is quoted in them
+// as code, where Markdown means nothing.
+func markdown(text string) string {
+	parts := strings.Split(text, `"`)
+	if len(parts)%2 == 0 {
+		return escapeMarkdown(text) // a quotation mark of its own
+	}
+	for i := range parts {
+		if i%2 == 0 {
+			parts[i] = escapeMarkdown(parts[i])
+		} else {
+			parts[i] = "`" + strings.ReplaceAll(parts[i], "`", "'") + "`"
+		}
+	}
+	return strings.Join(parts, "")
+}
+
+// escapeMarkdown escapes what would be more than a letter.
+var escapeMarkdown = strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "`", "\\`", "<", `\<`, ">", `\>`, "[", `\[`, "]", `\]`, "#", `\#`, "|", `\|`, "~", `\~`).Replace
 
 func result(r *Report, g *Shared, rule int, uri string) sarifResult {
 	said := fmt.Sprintf("%s%s: %s: %s", r.Subject.Name, g.on(" "), g.Place, g.Message)
@@ -164,6 +202,14 @@ type (
 		Help    sarifMessage `json:"help"`
 		HelpURI string       `json:"helpUri,omitempty"`
 		Default sarifLevel   `json:"defaultConfiguration"`
+
+		Properties sarifProperties `json:"properties"`
+	}
+	sarifProperties struct {
+		Tags      []string `json:"tags"`
+		Precision string   `json:"precision"`
+		Problem   string   `json:"problem.severity"`
+		Score     string   `json:"security-severity"`
 	}
 	sarifMessage struct {
 		Text     string `json:"text"`

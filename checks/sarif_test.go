@@ -31,6 +31,7 @@ func reports(t *testing.T) []*Report {
 
 func describedRules() []Rule {
 	described := even.Rule
+	described.Doc = "the number is even\n\nWhy not: an odd_number is <odd>.\n\nBuild with \"-tags *even*\", all [two] of them."
 	described.Source = "https://example.com/even?a=b&c"
 	return []Rule{described, small.Rule}
 }
