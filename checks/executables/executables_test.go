@@ -222,18 +222,3 @@ func TestReadRefuses(t *testing.T) {
 		})
 	}
 }
-
-func FuzzRead(f *testing.F) {
-	f.Add([]byte("\x7fELF\x02\x01\x01"))
-	if self, err := os.Executable(); err == nil {
-		if raw, err := os.ReadFile(self); err == nil && len(raw) > 4096 {
-			f.Add(raw[:4096])
-		}
-	}
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		facts, err := Read(bytes.NewReader(raw)) // whatever it says, it returns
-		if (facts == nil) == (err == nil) {
-			t.Errorf("Read = %v, %v", facts, err)
-		}
-	})
-}

@@ -92,7 +92,8 @@ func Check(ctx context.Context, name string, artifact mutate.Appendable, opts Op
 	of := checks.Subject{Name: name, Digest: digest.String()}
 	j := new(Judgement)
 	var parts []*checks.Report
-	err = each(name, artifact, place{alone: true}, func(v v1.Image, at place) error {
+	left := maxManifests
+	err = each(name, artifact, place{alone: true}, &left, func(v v1.Image, at place) error {
 		img, err := opts.read(ctx, v)
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", of.Name, err)
@@ -109,8 +110,13 @@ func Check(ctx context.Context, name string, artifact mutate.Appendable, opts Op
 	return j, err
 }
 
-// each calls f for every image that a runtime could start.
-func each(name string, artifact mutate.Appendable, at place, f func(v1.Image, place) error) error {
+// maxManifests bounds what an index leads to: a few small indexes that name each
+// other a hundred times over hold a million images.
+const maxManifests = 256
+
+// each calls f for every image that a runtime could start, and looks at no more
+// manifests than are left.
+func each(name string, artifact mutate.Appendable, at place, left *int, f func(v1.Image, place) error) error {
 	switch a := artifact.(type) {
 	case v1.Image:
 		return f(a, at)
@@ -120,13 +126,16 @@ func each(name string, artifact mutate.Appendable, at place, f func(v1.Image, pl
 			return fmt.Errorf("reading index of %s: %w", name, err)
 		}
 		for _, d := range m.Manifests {
+			if *left--; *left < 0 {
+				return fmt.Errorf("%s leads to more than %d manifests, which is more than are looked at", name, maxManifests)
+			}
 			switch {
 			case d.MediaType.IsIndex():
 				inner, err := a.ImageIndex(d.Digest)
 				if err != nil {
 					return fmt.Errorf("reading %s in %s: %w", d.Digest, name, err)
 				}
-				if err := each(name, inner, at, f); err != nil {
+				if err := each(name, inner, at, left, f); err != nil {
 					return err
 				}
 			case d.MediaType.IsImage():
