@@ -73,6 +73,26 @@ func TestScannerShowsWhatIsAround(t *testing.T) {
 	}
 }
 
+// No row of the table is hidden by one above it, and half of its strings are no
+// tool.
+func TestEveryToolIsKnown(t *testing.T) {
+	for _, tool := range tools {
+		if (len(tool.all) > 1) == (tool.goMain != "") {
+			t.Errorf("%s has %d strings and the main package %q", tool.name, len(tool.all), tool.goMain)
+		}
+		if len(tool.all) == 0 {
+			continue
+		}
+		elf := "\x7fELF\x02\x01\x01\x00"
+		if got := readBytes(t, "innocent", []byte(elf+strings.Join(tool.all, "\x00"))).tool; got == nil || got.name != tool.name || got.kind != tool.kind {
+			t.Errorf("what has the strings of %s is taken for %v", tool.name, got)
+		}
+		if got := readBytes(t, "innocent", []byte(elf+strings.Join(tool.all[1:], "\x00"))).tool; got == tool {
+			t.Errorf("%s is known without %q", tool.name, tool.all[0])
+		}
+	}
+}
+
 // What is installed here, under names that say nothing. Another system may have
 // another program by the name, so not every one has to be known.
 func TestToolsOfThisMachine(t *testing.T) {

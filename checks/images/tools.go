@@ -10,15 +10,17 @@ import (
 // outside of /usr/share, where documentation and completions have the names of
 // the tools they are about.
 var (
-	shells = names(`sh ash bash busybox csh dash elvish fish hush ksh lksh mksh nu oksh osh
-		pwsh rbash rksh tcsh toybox yash zsh`)
-	packageManagers = names(`apk apt apt-cache apt-get aptitude brew cargo conda dnf dpkg dpkg-deb
-		emerge flatpak gem guix microdnf nix nix-env npm npx opkg pacman pip pip3 pipx pnpm
-		rpm snap tdnf urpmi xbps-install yarn yum zypper`)
-	debugTools = names(`bpftrace curl dig dlv dlv-dap doas ethtool gcore gdb gdbserver gops gosu
-		iperf iperf3 lldb lldb-server lsof ltrace mtr nc nc.openbsd nc.traditional ncat netcat ngrep
-		nmap nping nsenter nslookup objdump perf ping pprof radare2 rr rsync scp setpriv socat ss ssh
-		sshd strace su su-exec sudo sysdig tcpdump telnet traceroute tshark unshare valgrind wget`)
+	shells = names(`sh ash bash busybox csh dash elvish fish gosh hush ksh ksh93 lksh mksh nu oksh osh
+		posh pwsh rbash rksh sash tcsh toybox xonsh yash zsh`)
+	packageManagers = names(`apk apt apt-cache apt-get aptitude brew bun cargo conda corepack dnf dnf5
+		dpkg dpkg-deb easy_install emerge flatpak gem guix mamba micromamba microdnf nix nix-env npm npx
+		opkg pacman pip pip3 pipx pnpm poetry rpm snap tdnf urpmi uv uvx xbps-install yarn yum zypper`)
+	debugTools = names(`aria2c bpftrace bwrap chpst cryptcat curl curlie dbclient dig dlv dlv-dap
+		doas dropbear ethtool gcore gdb gdbserver gops gosu hping3 ifconfig iperf iperf3 kubectl lldb
+		lldb-server lsof ltrace mtr nc nc.openbsd nc.traditional ncat netcat netstat ngrep nmap nping
+		nsenter nslookup objdump perf ping ping6 pprof proot radare2 rr rsync runuser s6-setuidgid scp
+		setpriv sftp socat ss ssh sshd sshpass strace su su-exec sudo sudoedit sysdig tcpdump telnet
+		tracepath traceroute tshark uftrace unshare valgrind vgdb wget wget2`)
 )
 
 func names(list string) map[string]bool {
