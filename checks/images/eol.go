@@ -1,6 +1,8 @@
 package images
 
 import (
+	_ "embed" // the table
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -18,8 +20,9 @@ var baseEOL = &checks.Check[*Image]{
 After its end of life a distribution mends nothing: what is found in its
 packages tomorrow stays in the image. The base names itself in /etc/os-release;
 it is held against a table of ends of life in Temper, with this machine's clock.
-It is a warning, because a release that is not in the table is not known to be
-supported, and because an image does not change on the day.
+What is not in the table is no finding. It is a warning because an image does not
+change on the day; and it comes after the day and not some weeks before, so that
+a report says the same until something is true that was not.
 
 Build on the distribution's next release.`,
 	},
@@ -30,22 +33,21 @@ Build on the distribution's next release.`,
 			p.Reportf(place, "it cannot be told how old the base is: %v", err)
 			return nil
 		}
-		release := osRelease(raw)
-		id, version := release["ID"], release["VERSION_ID"]
-		if release["PRETTY_NAME"] == "Distroless" {
+		values := osRelease(raw)
+		id, version := values["ID"], values["VERSION_ID"]
+		switch {
+		case values["PRETTY_NAME"] == "Distroless":
 			id = "distroless"
+		case values["NAME"] == "CentOS Stream":
+			id = "centos-stream"
 		}
-		for _, d := range distributions {
-			if d.id != id {
-				continue
-			}
-			for i, r := range d.releases {
-				switch {
-				case isVersion(version, r.version) && today().After(r.end.Add(24*time.Hour)):
-					p.Reportf(place, "%s %s reached its end of life on %s (%s)", id, version, r.end.Format(time.DateOnly), d.source)
-				case i == 0 && older(version, r.version):
-					p.Reportf(place, "%s %s reached its end of life before %s (%s)", id, version, r.end.Format(time.DateOnly), d.source)
-				}
+		for i, r := range distributions[id] {
+			ended := !today().Before(r.end.AddDate(0, 0, 1))
+			switch day := r.end.Format(time.DateOnly); {
+			case ended && isVersion(version, r.version):
+				p.Reportf(place, "%s %s reached its end of life on %s (%s)", id, version, day, r.source)
+			case ended && i == 0 && older(version, r.version):
+				p.Reportf(place, "%s %s reached its end of life before %s (%s)", id, version, day, r.source)
 			}
 		}
 		return nil
@@ -55,34 +57,37 @@ Build on the distribution's next release.`,
 // today is replaced by tests.
 var today = time.Now
 
-// A distribution is one that container images are based on, with the last days
-// on which its releases get security updates from the distribution itself, free
-// of charge; the oldest first. What is not in the table was not looked up.
-type distribution struct {
-	id       string // as in os-release
-	source   string
-	releases []release
-}
+//go:embed eol.txt
+var eolText string
+
+// distributions are the rows of eol.txt by ID, the lowest version first.
+var distributions = parseEOL(eolText)
 
 type release struct {
-	version string // what VERSION_ID begins with
-	end     time.Time
+	version string    // what VERSION_ID begins with
+	end     time.Time // the last day of security updates
+	source  string
 }
 
-func day(y int, m time.Month, d int) time.Time { return time.Date(y, m, d, 0, 0, 0, 0, time.UTC) }
-
-var distributions = []distribution{
-	{"alpine", "https://alpinelinux.org/releases/", []release{
-		{"3.20", day(2026, 4, 1)}, {"3.21", day(2026, 11, 1)}, {"3.22", day(2027, 5, 1)}, {"3.23", day(2027, 11, 1)},
-	}},
-	// With the updates of the LTS team, which stand in Debian's own archive.
-	{"debian", "https://wiki.debian.org/LTS", []release{
-		{"10", day(2024, 6, 30)}, {"11", day(2026, 8, 31)}, {"12", day(2028, 6, 30)}, {"13", day(2030, 6, 30)},
-	}},
-	// Distroless does not follow Debian's LTS.
-	{"distroless", "https://github.com/GoogleContainerTools/distroless/blob/main/SUPPORT_POLICY.md", []release{
-		{"11", day(2024, 6, 1)}, {"12", day(2026, 9, 30)},
-	}},
+// parseEOL takes a table that is a part of the program: a mistake in it is found
+// by every test.
+func parseEOL(text string) map[string][]release {
+	table := make(map[string][]release)
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		fields := strings.Fields(line)
+		if len(fields) != 4 {
+			panic(fmt.Sprintf("eol.txt: %q has not four fields", line))
+		}
+		end, err := time.Parse(time.DateOnly, fields[2])
+		if err != nil {
+			panic(fmt.Sprintf("eol.txt: %q: %v", line, err))
+		}
+		table[fields[0]] = append(table[fields[0]], release{fields[1], end, fields[3]})
+	}
+	return table
 }
 
 // osRelease reads lines of NAME=VALUE, of which the last of a name counts.

@@ -46,7 +46,7 @@ var update = flag.Bool("update", false, "rewrite the want sections of testdata")
 // the image into an index that calls it what is written there. In "want" are the
 // findings of the rule that the folder is named for.
 func TestRules(t *testing.T) {
-	today = func() time.Time { return day(2026, 11, 25) }
+	today = func() time.Time { return time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC) }
 	defer func() { today = time.Now }()
 	tested := make(map[string]map[string]bool)
 	files, err := filepath.Glob("testdata/*/*.txtar")
