@@ -25,6 +25,7 @@ type credential struct {
 // https://docs.github.com/en/code-security/secret-scanning/introduction/supported-secret-scanning-patterns
 var credentials = []credential{
 	{what: "a private key", needle: pemNeedle, judge: isPrivateKey},
+	{what: "a private key", needle: pemNeedle64, judge: isEncodedKey},
 	{what: "a PuTTY private key", needle: "PuTTY-User-Key-File-", judge: isPuTTYKey},
 	{what: "an age secret key", needle: "AGE-SECRET-KEY-1", rest: word(`[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}`)},
 	{what: "an AWS access key with its secret", needle: "AKIA", judge: isAWSKey},
@@ -36,6 +37,9 @@ var credentials = []credential{
 	{what: "a GitHub token", needle: "ghr_", rest: word(`[0-9A-Za-z]{36,}`)},
 	{what: "a GitHub token", needle: "github_pat_", rest: word(`[0-9A-Za-z]{22}_[0-9A-Za-z]{59}`)},
 	{what: "a GitLab token", needle: "glpat-", rest: word(`[0-9A-Za-z_-]{20,}`)},
+	{what: "a GitLab token", needle: "glrt-", rest: word(`[0-9A-Za-z_-]{20,}`)},
+	{what: "a GitLab token", needle: "gldt-", rest: word(`[0-9A-Za-z_-]{20,}`)},
+	{what: "a GitLab token", needle: "glptt-", rest: word(`[0-9a-f]{40}`)},
 	{what: "a Slack token", needle: "xoxb-", rest: word(`[0-9]{10,13}-[0-9A-Za-z-]{20,}`)},
 	{what: "a Slack token", needle: "xoxp-", rest: word(`[0-9]{10,13}-[0-9A-Za-z-]{20,}`)},
 	{what: "a Slack token", needle: "xapp-", rest: word(`[0-9]-[0-9A-Z]+-[0-9]+-[0-9a-f]{40,}`)},
@@ -48,13 +52,32 @@ var credentials = []credential{
 	{what: "a registry's password", needle: `"auths"`, judge: isDockerConfig},
 	{what: "a PyPI token", needle: "pypi-AgEIcHlwaS5vcmc", rest: word(`[0-9A-Za-z_-]{50,}`)},
 	{what: "a Vault token", needle: "hvs.", rest: word(`[0-9A-Za-z_-]{90,}`)},
+	{what: "a Vault token", needle: "hvb.", rest: word(`[0-9A-Za-z_-]{90,}`)},
+	{what: "a Terraform token", needle: ".atlasv1.", rest: word(`[0-9A-Za-z_=-]{60,70}`)},
+	{what: "a Pulumi token", needle: "pul-", rest: word(`[0-9a-f]{40}`)},
+	{what: "a Doppler token", needle: "dp.st.", rest: word(`[0-9a-z_-]+\.[0-9A-Za-z]{40,44}`)},
+	{what: "a Grafana token", needle: "glsa_", rest: word(`[0-9A-Za-z]{32}_[0-9a-fA-F]{8}`)},
+	{what: "a Sentry token", needle: "sntrys_eyJ", rest: word(`[0-9A-Za-z+/=]{30,}_[0-9A-Za-z+/]{40,}`)},
+	{what: "a Tailscale key", needle: "tskey-auth-", rest: word(`[0-9A-Za-z]+-[0-9A-Za-z]{20,}`)},
+	{what: "a RubyGems key", needle: "rubygems_", rest: word(`[0-9a-f]{48}`)},
+	{what: "a Shopify token", needle: "shpat_", rest: word(`[0-9a-fA-F]{32}`)},
+	{what: "a Postman key", needle: "PMAK-", rest: word(`[0-9a-f]{24}-[0-9a-f]{34}`)},
+	{what: "a Supabase token", needle: "sbp_", rest: word(`[0-9a-f]{40}`)},
+	{what: "an Atlassian token", needle: "ATATT3xFfGF0", rest: word(`[0-9A-Za-z_=-]{100,}`)},
+	{what: "a Databricks token", needle: "dapi", rest: word(`[0-9a-f]{32}(?:-[0-9])?`)},
+	{what: "an Azure storage key", needle: "AccountKey=", judge: isAzureKey},
 	{what: "a DigitalOcean token", needle: "dop_v1_", rest: word(`[0-9a-f]{64}`)},
 	{what: "an Anthropic key", needle: "sk-ant-api", rest: word(`[0-9]{2}-[0-9A-Za-z_-]{80,}`)},
 	{what: "an OpenAI key", needle: "sk-proj-", rest: word(`[0-9A-Za-z_-]{40,}`)},
 	{what: "a password of .netrc", needle: "password", judge: isNetrc},
 }
 
-const pemNeedle = "-----BEGIN "
+const (
+	pemNeedle = "-----BEGIN "
+	// pemNeedle64 is what it is in base 64, as in a Secret of Kubernetes and a
+	// kubeconfig.
+	pemNeedle64 = "LS0tLS1CRUdJTi"
+)
 
 // word matches from the needle's end to the end of the word.
 func word(pattern string) *regexp.Regexp { return regexp.MustCompile(`^(?:` + pattern + `)`) }
@@ -164,7 +187,7 @@ var (
 	pemHeader  = regexp.MustCompile(`(?m)^[ \t]*[A-Za-z][A-Za-z-]*: .*$`)
 	pgpSum     = regexp.MustCompile(`\n[ \t]*=[0-9A-Za-z+/]{4}\s*$`)
 	lineBreaks = strings.NewReplacer(`\r`, "\n", `\n`, "\n", "\r", "\n")
-	spaces     = strings.NewReplacer(`" +`, "", "\n", "", " ", "", "\t", "", `"`, "", `\`, "", "'", "", ",", "")
+	spaces     = strings.NewReplacer(`" +`, "", "\n", "", " ", "", "\t", "", `"`, "", `\`, "", "'", "", ",", "", ">", "", "#", "")
 )
 
 // isPrivateKey looks at a PEM block, which may stand in JSON or YAML. Its body
@@ -193,12 +216,41 @@ func isPrivateKey(text []byte, at int) bool {
 		return bytes.HasPrefix(der, []byte("openssh-key-v1\x00"))
 	case strings.HasPrefix(label, "PGP"):
 		return der[0]&0x80 != 0
+	case strings.HasPrefix(label, "NEBULA"): // bare keys of Curve25519
+		return len(der) == 32 || len(der) == 64
 	case strings.HasPrefix(label, "ENCRYPTED SIGSTORE"), strings.HasPrefix(label, "ENCRYPTED COSIGN"):
 		return der[0] == '{' && bytes.Contains(der, []byte(`"kdf"`))
 	}
 	var v asn1.RawValue
 	tail, err := asn1.Unmarshal(der, &v)
 	return err == nil && len(tail) == 0 && v.Class == asn1.ClassUniversal && v.Tag == asn1.TagSequence && v.IsCompound
+}
+
+var base64Run = regexp.MustCompile(`^[0-9A-Za-z+/]+`)
+
+// isEncodedKey looks at a PEM block that is encoded once more, in one line or
+// folded.
+func isEncodedKey(text []byte, at int) bool {
+	if at > 0 && wordByte(text[at-1]) {
+		return false
+	}
+	run := text[at:min(len(text), at+scanAfter)]
+	if whole := base64Run.Find(run); len(whole) > 80 {
+		run = whole
+	} else {
+		run = base64Run.Find([]byte(spaces.Replace(string(run))))
+	}
+	raw, err := base64.StdEncoding.DecodeString(string(run[:len(run)/4*4]))
+	return err == nil && isPrivateKey(raw, 0)
+}
+
+var azureKey = regexp.MustCompile(`^AccountKey=([0-9A-Za-z+/]{86}==)`)
+
+// isAzureKey knows the key of Azure's emulator, which is in its documentation.
+// https://learn.microsoft.com/azure/storage/common/storage-connect-azurite
+func isAzureKey(text []byte, at int) bool {
+	m := azureKey.FindSubmatch(text[at:min(len(text), at+maxWord)])
+	return m != nil && !bytes.HasPrefix(m[1], []byte("Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6")) && !placeholder(string(m[1]))
 }
 
 var puttyKey = regexp.MustCompile(`^PuTTY-User-Key-File-[0-9]+: [!-~]+\r?\n(?s:.*?)\nPrivate-Lines: [0-9]+\r?\n[0-9A-Za-z+/=]{32,}`)

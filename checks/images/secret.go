@@ -22,8 +22,9 @@ a later layer deletes is still in it, and what a build step was given as an
 argument stands in its history.
 
 Keys are known by their content: what calls itself a private key must decode to
-one. Credentials are known where their form leaves no doubt; other passwords are
-not found. Inside of a Go program only private keys are looked for.
+one. Credentials are known where their form leaves no doubt, in settings and
+history also by the names of variables and flags; other passwords are not found.
+Inside of a Go program only private keys are looked for.
 
 Give the service its secrets when it starts, as files of a Kubernetes Secret or
 from a secret store; give a build step its own with RUN --mount=type=secret. A
@@ -39,27 +40,26 @@ secret that was in an image is known: revoke it.`,
 		c := img.Config.Config
 		for _, e := range c.Env {
 			name, value, _ := strings.Cut(e, "=")
-			place := "config.Env: " + name
-			if !reportSecrets(p, place, value) && secretName.MatchString(name) && isSecretValue(value) {
-				p.Reportf(place, "a variable of this name has a value")
-			}
+			reportSetting(p, "config.Env: "+name, "variable", name, value)
 		}
 		for _, key := range slices.Sorted(maps.Keys(c.Labels)) {
-			reportSecrets(p, "config.Labels: "+key, c.Labels[key])
+			reportSetting(p, "config.Labels: "+key, "label", key, c.Labels[key])
 		}
-		reportSecrets(p, "config.Entrypoint", strings.Join(c.Entrypoint, "\n"))
-		reportSecrets(p, "config.Cmd", strings.Join(c.Cmd, "\n"))
-		reportSecrets(p, "config.OnBuild", strings.Join(c.OnBuild, "\n"))
+		reportCommand(p, "config.Entrypoint", c.Entrypoint)
+		reportCommand(p, "config.Cmd", c.Cmd)
+		reportCommand(p, "config.OnBuild", c.OnBuild)
 		if c.Healthcheck != nil {
-			reportSecrets(p, "config.Healthcheck", strings.Join(c.Healthcheck.Test, "\n"))
+			reportCommand(p, "config.Healthcheck", c.Healthcheck.Test)
 		}
 		for i, h := range img.Config.History {
-			reportSecrets(p, fmt.Sprintf("history %d", i), h.CreatedBy+"\n"+h.Comment)
+			reportHistory(p, fmt.Sprintf("history %d", i), h.CreatedBy, h.Comment)
 		}
 		return nil
 	},
 }
 
+// reportSecrets reports what has the form of a secret, and tells whether there
+// is any.
 func reportSecrets(p *checks.Pass, place, text string) bool {
 	f := &secretFinder{}
 	s := newScanner(credentialNeedles, f.credential)
@@ -69,11 +69,77 @@ func reportSecrets(p *checks.Pass, place, text string) bool {
 	for _, s := range f.all() {
 		p.Reportf(place, "%s", s)
 	}
-	return len(f.found) > 0
+	if len(f.found) > 0 {
+		return true
+	}
+	for _, m := range urlPassword.FindAllStringSubmatch(text, -1) {
+		if isSecretValue(m[1]) && !placeholder(m[1]) {
+			p.Reportf(place, "it holds a URL with a password")
+			return true
+		}
+	}
+	return false
 }
 
-// secretName is a variable whose value is a secret, and not where one lies.
-var secretName = regexp.MustCompile(`(?i)(^|_)(password|passwd|passphrase|secret|token|api_?key|private_key|secret_key|access_key|credentials?)$`)
+// reportSetting reports a secret that stands under a name.
+func reportSetting(p *checks.Pass, place, kind, name, value string) {
+	if !reportSecrets(p, place, value) && isSecret(name, value) {
+		p.Reportf(place, "a %s of this name has a value", kind)
+	}
+}
+
+// reportCommand reports secrets among the words of a command: --token=X, or
+// --token and X.
+func reportCommand(p *checks.Pass, place string, words []string) {
+	if reportSecrets(p, place, strings.Join(words, "\n")) {
+		return
+	}
+	for i, word := range words {
+		flag, ok := strings.CutPrefix(word, "-")
+		if !ok {
+			continue
+		}
+		name, value, given := strings.Cut(strings.TrimPrefix(flag, "-"), "=")
+		if !given && i+1 < len(words) && !strings.HasPrefix(words[i+1], "-") {
+			value = words[i+1]
+		}
+		if isSecret(name, value) {
+			p.Reportf(place, "the flag %s has a value", printable(strings.TrimSuffix(word, "="+value)))
+		}
+	}
+}
+
+// reportHistory reports secrets of a build's step: of its text, and of the
+// arguments and variables that it was given.
+func reportHistory(p *checks.Pass, place, createdBy, comment string) {
+	if reportSecrets(p, place, createdBy+"\n"+comment) {
+		return
+	}
+	m := stepSettings.FindStringSubmatch(createdBy)
+	if m == nil {
+		return
+	}
+	for _, s := range assignment.FindAllStringSubmatch(m[1]+m[2], -1) {
+		if isSecret(s[1], strings.Trim(s[2], `"'`)) {
+			p.Reportf(place, "the variable %s has a value", s[1])
+		}
+	}
+}
+
+var (
+	// urlPassword is the part of a URL that the specification says to leave out.
+	// https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1
+	urlPassword = regexp.MustCompile(`[a-z][a-z0-9+.-]*://[^\s/:@"']*:([^\s/:@"']+)@[^\s/@"']`)
+	// stepSettings matches the arguments that BuildKit and Docker write before a
+	// step, and the instructions that set variables.
+	stepSettings = regexp.MustCompile(`^(?:RUN )?\|[0-9]+ (.*?) ?/bin/|^(?:/bin/sh -c #\(nop\) +)?(?:ENV|ARG) (.*)`)
+	assignment   = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*)=("[^"]*"|'[^']*'|\S*)`)
+)
+
+// secretName is a name whose value is a secret, and not where one lies.
+var secretName = regexp.MustCompile(`(?i)(^|[_.-])(pgpassword|mysql_pwd|password|passwd|passphrase|pass|secret|token|pat|api[_-]?key|(private|secret|access|encryption|master|account)[_-]?key|secret_key_base|credentials?)$`)
+
+func isSecret(name, value string) bool { return secretName.MatchString(name) && isSecretValue(value) }
 
 // isSecretValue tells a value from a switch, a number, a path and a hole to be
 // filled.
@@ -82,5 +148,5 @@ func isSecretValue(v string) bool {
 	case "", "true", "false", "yes", "no", "on", "off", "none", "null":
 		return false
 	}
-	return !strings.HasPrefix(v, "/") && !strings.HasPrefix(v, "file:") && !strings.ContainsAny(v, "${}<>") && strings.Trim(v, "0123456789.") != ""
+	return !strings.HasPrefix(v, "/") && !strings.HasPrefix(v, "file:") && !strings.ContainsAny(v, "${}<>%*") && strings.Trim(v, "0123456789.") != ""
 }

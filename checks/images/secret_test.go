@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,7 +22,8 @@ import (
 
 // secretText replaces {pkcs8} and its like by keys that are made here, and {.}
 // by nothing, so that no key and no token stands in testdata. With a "j" before
-// the name the key is as JSON writes it, with a "y" as YAML does.
+// the name the key is as JSON writes it, with a "y" as YAML does, with a "b" in
+// base 64, with "bf" folded as well, and with a "q" quoted as in a mail.
 func secretText(t *testing.T, text []byte) []byte {
 	t.Helper()
 	if !bytes.Contains(text, []byte("{")) {
@@ -32,9 +34,22 @@ func secretText(t *testing.T, text []byte) []byte {
 		quoted := strconv.Quote(block)
 		pairs = append(pairs, "{"+name+"}", block,
 			"{j"+name+"}", quoted[1:len(quoted)-1],
-			"{y"+name+"}", strings.ReplaceAll(block, "\n", "\n    "))
+			"{y"+name+"}", strings.ReplaceAll(block, "\n", "\n    "),
+			"{b"+name+"}", base64.StdEncoding.EncodeToString([]byte(block)),
+			"{bf"+name+"}", folded(base64.StdEncoding.EncodeToString([]byte(block))),
+			"{q"+name+"}", strings.ReplaceAll(block, "\n", "\n> "))
 	}
 	return []byte(strings.NewReplacer(append(pairs, "{.}", "")...).Replace(string(text)))
+}
+
+// folded breaks a line every 70 characters.
+func folded(line string) string {
+	var b strings.Builder
+	for part := range slices.Chunk([]byte(line), 70) {
+		b.Write(part)
+		b.WriteString("\n  ")
+	}
+	return b.String()
 }
 
 func testKeys(t *testing.T) map[string]string {
