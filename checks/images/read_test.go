@@ -3,6 +3,7 @@ package images
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -53,6 +54,12 @@ func TestCheckRefusesWhatItCannotRead(t *testing.T) {
 		{"an unknown media type", "cannot be looked at", func(t *testing.T) v1.Image {
 			return appendRaw(t, "application/x-secret")
 		}},
+		{"a layer that is not there", "the disk is gone", func(t *testing.T) v1.Image {
+			return many{empty.Image, []v1.Layer{lost{endless{}, nil}}}
+		}},
+		{"a layer of which the end is not there", "the disk is gone", func(t *testing.T) v1.Image {
+			return many{empty.Image, []v1.Layer{lost{endless{}, tarOf(t, tar.Header{Name: "a", Typeflag: tar.TypeReg, Size: 4096})[:2048]}}}
+		}},
 		{"bytes that are no gzip", "", func(t *testing.T) v1.Image {
 			return appendRaw(t, types.OCILayer)
 		}},
@@ -67,6 +74,19 @@ func TestCheckRefusesWhatItCannotRead(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A lost layer begins with what there is of it, if there is anything.
+type lost struct {
+	endless
+	begin []byte
+}
+
+func (l lost) Uncompressed() (io.ReadCloser, error) {
+	if l.begin == nil {
+		return nil, errors.New("the disk is gone")
+	}
+	return io.NopCloser(io.MultiReader(bytes.NewReader(l.begin), failing{})), nil
 }
 
 // An index is as good as the worst image in it, and buildkit's statements in it
@@ -143,14 +163,7 @@ func sparse(t *testing.T, size int64) []byte {
 	}
 	raw := b.Bytes()
 	raw[156] = tar.TypeXHeader
-	var sum int64
-	for i, c := range raw[:512] {
-		if i >= 148 && i < 156 {
-			c = ' '
-		}
-		sum += int64(c)
-	}
-	copy(raw[148:156], fmt.Sprintf("%06o\x00 ", sum))
+	resum(raw)
 	return raw
 }
 
