@@ -3,6 +3,7 @@ package images
 import (
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,7 +20,8 @@ var user = &checks.Check[*Image]{
 A process that is root in its container is one kernel bug away from root on its
 host. The kubelet refuses runAsNonRoot for an image whose user is a name,
 because it cannot know the number behind it; and where a group is not named the
-runtime takes the user's from /etc/passwd, or 0.
+runtime takes the user's from /etc/passwd, or 0. Kubernetes' runtimes add the
+groups that the image's /etc/group has the user in.
 
 Set the user to UID:GID, such as 65532:65532. Container runtimes parse numbers,
 so 000 and +0 are root as well. Every finding of the rule is an error, that of a
@@ -55,6 +57,9 @@ missing group too: group 0 may write what root's group may.`,
 		default:
 			report("user %q is not a number: the kubelet cannot tell whether it is root", name)
 		}
+		if account != nil && img.accounts("/etc/group").rootsMember(account[0]) {
+			report("user %q is %s, whom /etc/group makes a member of root's group", name, printable(account[0]))
+		}
 		if group == "" {
 			if account.root(3) {
 				report("no group is set in %q: /etc/passwd gives the user root's", value)
@@ -78,11 +83,12 @@ missing group too: group 0 may write what root's group may.`,
 	},
 }
 
-// parseID parses a number as runtimes do, signs and all.
+// parseID parses a number as runtimes do, signs and all. Numbers that they refuse
+// to start a container with are out of range.
 // https://pkg.go.dev/github.com/moby/sys/user#GetExecUser
 func parseID(s string) (int64, error) {
 	id, err := strconv.ParseInt(s, 10, 64)
-	if err == nil && (id < 0 || id > math.MaxUint32-1) { // the last one is -1 to the kernel
+	if err == nil && (id < 0 || id > math.MaxInt32) {
 		err = strconv.ErrRange
 	}
 	return id, err
@@ -127,6 +133,17 @@ func (all accounts) numbered(id string) account {
 		}
 	}
 	return nil
+}
+
+// rootsMember tells whether a group of number 0 lists the name.
+// https://kubernetes.io/docs/tasks/configure-pod-container/security-context/#implicit-group-memberships-defined-in-etc-group-in-the-container-image
+func (all accounts) rootsMember(name string) bool {
+	for _, g := range all {
+		if len(g) > 3 && g.root(2) && slices.Contains(strings.Split(g[3], ","), name) {
+			return true
+		}
+	}
+	return false
 }
 
 // root tells whether the number in a field is 0, which it is to a runtime where
