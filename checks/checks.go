@@ -77,6 +77,13 @@ func (p *Pass) Reportf(place, format string, args ...any) {
 	})
 }
 
+// At says in which file of the sources the finding reported last stands, and
+// where in it: a line and a column from 1 on, or 0 where that is not known.
+func (p *Pass) At(file string, line, column int) {
+	f := &p.findings[len(p.findings)-1]
+	f.File, f.Line, f.Column = file, line, column
+}
+
 // Fixf says what to do about the finding reported last.
 func (p *Pass) Fixf(format string, args ...any) {
 	p.findings[len(p.findings)-1].Fix = fmt.Sprintf(format, args...)
@@ -98,6 +105,12 @@ type Finding struct {
 	// Place is where in the subject the finding stands.
 	Place   string `json:"place"`
 	Message string `json:"message"`
+	// File is the file of the sources that it stands in, relative to the
+	// repository, with slashes; empty for what is in an image. Line and Column
+	// count from 1; 0 where they are not known.
+	File   string `json:"file,omitempty"`
+	Line   int    `json:"line,omitempty"`
+	Column int    `json:"column,omitempty"`
 	// Fix is what to do about it, empty where the rule's Doc says all there is.
 	Fix string `json:"fix,omitempty"`
 	// Imports are the packages by which what was found comes into a program,
@@ -108,6 +121,17 @@ type Finding struct {
 	// Baseline is set by [Baseline.Mark] on what was there before. It is a help
 	// to whoever adopts the rules, and no leave to release.
 	Baseline bool `json:"baseline,omitempty"`
+}
+
+// Where is the place as people go to it: with the line and the column in it.
+func (f Finding) Where() string {
+	switch {
+	case f.Line == 0:
+		return f.Place
+	case f.Column == 0:
+		return fmt.Sprintf("%s:%d", f.Place, f.Line)
+	}
+	return fmt.Sprintf("%s:%d:%d", f.Place, f.Line, f.Column)
 }
 
 // Counts tells whether the finding weighs anything in a check: nothing that
@@ -128,7 +152,7 @@ type Report struct {
 	Subject Subject `json:"subject"`
 	// Rules are the names of the rules that ran, sorted.
 	Rules []string `json:"rules"`
-	// Findings are sorted by platform, rule, place and message.
+	// Findings are sorted by platform, rule, place, position and message.
 	Findings []Finding `json:"findings"`
 	// Notices are about waivers and the baseline, sorted by rule and place.
 	Notices []Notice `json:"notices,omitempty"`
@@ -271,5 +295,6 @@ func (r *Report) clone() *Report {
 }
 
 func (f Finding) key() string {
-	return strings.Join([]string{f.Platform, f.Rule, f.Place, f.Message}, "\x00")
+	position := fmt.Sprintf("%08d:%08d", f.Line, f.Column)
+	return strings.Join([]string{f.Platform, f.Rule, f.Place, position, f.Message}, "\x00")
 }

@@ -24,7 +24,7 @@ import (
 //
 // https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/sarif-v2.1.0-errata01-os-complete.html
 // https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning
-func WriteSARIF(w io.Writer, version string, rules []Rule, reports []*Report, where func(Subject) string) error {
+func WriteSARIF(w io.Writer, version string, rules []Rule, reports []*Report, where func(Subject) Origin) error {
 	run := sarifRun{
 		Tool:        sarifTool{sarifDriver{Name: "temper", Version: version, Rules: []sarifRule{}}},
 		Invocations: []sarifInvocation{{ExecutionSuccessful: true, Notifications: []sarifNotification{}}},
@@ -35,13 +35,13 @@ func WriteSARIF(w io.Writer, version string, rules []Rule, reports []*Report, wh
 	}
 	told := &run.Invocations[0].Notifications
 	for _, r := range reports {
-		uri := artifact(r.Subject, where)
+		origin := where(r.Subject)
 		for _, g := range ByPlatform(r.Findings) {
 			i := slices.IndexFunc(rules, func(rule Rule) bool { return rule.Name == g.Rule })
 			if i < 0 {
 				return fmt.Errorf("writing SARIF: nothing describes the rule %s", g.Rule)
 			}
-			run.Results = append(run.Results, result(r, g, i, uri))
+			run.Results = append(run.Results, result(r, g, i, origin))
 		}
 		for _, n := range r.Notices {
 			one := sarifNotification{Level: "warning", Message: sarifMessage{Text: r.Subject.Name + ": " + n.Rule + ": " + n.Message}}
@@ -114,8 +114,8 @@ func markdown(text string) string {
 // escapeMarkdown escapes what would be more than a letter.
 var escapeMarkdown = strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "`", "\\`", "<", `\<`, ">", `\>`, "[", `\[`, "]", `\]`, "#", `\#`, "|", `\|`, "~", `\~`).Replace
 
-func result(r *Report, g *Shared, rule int, uri string) sarifResult {
-	said := fmt.Sprintf("%s%s: %s: %s", r.Subject.Name, g.on(" "), g.Place, g.Message)
+func result(r *Report, g *Shared, rule int, origin Origin) sarifResult {
+	said := fmt.Sprintf("%s%s: %s: %s", r.Subject.Name, g.on(" "), g.Where(), g.Message)
 	if len(g.Imports) > 0 {
 		said += "\nimported: " + g.imported()
 	}
@@ -134,7 +134,8 @@ func result(r *Report, g *Shared, rule int, uri string) sarifResult {
 		Suppressions: []sarifSuppression{},
 	}
 	at := &one.Locations[0].Physical
-	at.Artifact.URI, at.Region.Line = uri, 1
+	from := origin.position(g.Finding)
+	at.Artifact.URI, at.Region.Line, at.Region.Column = artifact(r.Subject, from.file), from.line, from.column
 	switch {
 	case g.IsWaived():
 		one.Suppressions = append(one.Suppressions, sarifSuppression{"external", "accepted",
@@ -160,8 +161,7 @@ func (r *Report) fingerprint(f Finding) string {
 }
 
 // artifact is the relative URI of what stands for a subject.
-func artifact(s Subject, where func(Subject) string) string {
-	path := where(s)
+func artifact(s Subject, path string) string {
 	if path == "" {
 		path = digests.ReplaceAllString(s.Name, "sha256")
 	}
@@ -244,7 +244,8 @@ type (
 				URI string `json:"uri"`
 			} `json:"artifactLocation"`
 			Region struct {
-				Line int `json:"startLine"`
+				Line   int `json:"startLine"`
+				Column int `json:"startColumn,omitempty"`
 			} `json:"region"`
 		} `json:"physicalLocation"`
 		Logical []sarifLogical `json:"logicalLocations"`

@@ -36,11 +36,11 @@ func describedRules() []Rule {
 	return []Rule{described, small.Rule}
 }
 
-func inTree(s Subject) string {
+func inTree(s Subject) Origin {
 	if s.Name == "n" {
-		return "services/my shop/temper.yaml"
+		return Origin{File: "services/my shop/temper.yaml", Line: 7, Root: "services/my shop"}
 	}
-	return ""
+	return Origin{}
 }
 
 // The file is held against the schema of SARIF by tools/sarif, which is a module
@@ -88,8 +88,7 @@ func TestFingerprintsStay(t *testing.T) {
 	if print(a, "/sh") == print(a, "/ash") {
 		t.Error("two findings have one fingerprint")
 	}
-	nothing := func(Subject) string { return "" }
-	if got, want := artifact(a.Subject, nothing), "r@sha256"; got != want || got != artifact(b.Subject, nothing) {
+	if got, want := artifact(a.Subject, ""), "r@sha256"; got != want || got != artifact(b.Subject, "") {
 		t.Errorf("the image is called %s, want %s", got, want)
 	}
 }
@@ -104,18 +103,25 @@ func TestWriteGitHub(t *testing.T) {
 	sly := &Report{Subject: Subject{Name: "n"}, Rules: []string{"even"}, Findings: []Finding{
 		{Rule: "even", Severity: Error, Place: "/a\r\n::error::b", Message: "100%, 7:8"},
 	}}
-	if err := WriteGitHub(&got, sly, func(Subject) string { return "a,b:c%/temper.yaml" }); err != nil {
+	if err := WriteGitHub(&got, sly, func(Subject) Origin { return Origin{File: "a,b:c%/temper.yaml"} }); err != nil {
 		t.Fatal(err)
 	}
-	want := `::notice title=even,file=services/my shop/temper.yaml,line=1::n (linux/amd64, linux/arm64): number: 13 is odd%0Awaived until 2027-03-01: it was born odd%0Afix: add 1
-::warning title=small,file=services/my shop/temper.yaml,line=1::n (linux/amd64, linux/arm64): number: 13 is large
-::warning title=prime,file=services/my shop/temper.yaml,line=1::n: the waiver expired on 2026-03-01 and matches nothing; remove it
+	own := &Report{Subject: Subject{Name: "n"}, Rules: []string{"even"}, Findings: []Finding{
+		{Rule: "even", Severity: Error, Place: "sub/go.mod", File: "sub/go.mod", Line: 5, Column: 2, Message: "13 is odd"},
+	}}
+	if err := WriteGitHub(&got, own, inTree); err != nil {
+		t.Fatal(err)
+	}
+	want := `::notice title=even,file=services/my shop/temper.yaml,line=7::n (linux/amd64, linux/arm64): number: 13 is odd%0Awaived until 2027-03-01: it was born odd%0Afix: add 1
+::warning title=small,file=services/my shop/temper.yaml,line=7::n (linux/amd64, linux/arm64): number: 13 is large
+::warning title=prime,file=services/my shop/temper.yaml,line=7::n: the waiver expired on 2026-03-01 and matches nothing; remove it
 ::notice title=even::old (linux/amd64, linux/arm64): number: 13 is odd%0Ain the baseline%0Afix: add 1
 ::notice title=small::old (linux/amd64, linux/arm64): number: 13 is large%0Ain the baseline
 ::warning title=small::old: elsewhere: in the baseline, and gone: it was large
 ::error title=even::localhost:5000/a b/n@sha256:0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a (linux/amd64, linux/arm64): number: 13 is odd%0Afix: add 1
 ::warning title=small::localhost:5000/a b/n@sha256:0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a (linux/amd64, linux/arm64): number: 13 is large
 ::error title=even,file=a%2Cb%3Ac%25/temper.yaml,line=1::n: /a%0D%0A::error::b: 100%25, 7:8
+::error title=even,file=services/my shop/sub/go.mod,line=5,col=2::n: sub/go.mod:5:2: 13 is odd
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Errorf("annotations (-want +got):\n%s", diff)

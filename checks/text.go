@@ -28,7 +28,7 @@ func WriteText(w io.Writer, r *Report) error {
 	b.WriteByte('\n')
 	below := func(format string, args ...any) { fmt.Fprintf(&b, "           "+format+"\n", args...) }
 	for _, g := range byPlace(ByPlatform(r.Findings)) {
-		place := printable(g.Place)
+		place := printable(g.Where())
 		if len(g.places) > 1 {
 			place = plural(len(g.places), "place")
 		}
@@ -81,7 +81,7 @@ func byPlace(findings []*Shared) []*spread {
 	seen := make(map[string]*spread)
 	for _, f := range findings {
 		same := *f
-		same.Place = ""
+		same.Place, same.Line, same.Column = "", 0, 0
 		key := fmt.Sprintf("%q %q %v", []string{same.key(), same.Standing(), same.Fix, same.imported()}, same.Platforms, same.Waived)
 		g := seen[key]
 		if g == nil {
@@ -89,7 +89,7 @@ func byPlace(findings []*Shared) []*spread {
 			seen[key] = g
 			list = append(list, g)
 		}
-		g.places = append(g.places, f.Place)
+		g.places = append(g.places, f.Where())
 	}
 	weight := map[string]int{string(Warning): 1, "waived": 2, "known": 3} // and all else is an error
 	slices.SortStableFunc(list, func(a, b *spread) int { return weight[a.Standing()] - weight[b.Standing()] })

@@ -32,6 +32,9 @@ func (s *Subject) imported(p *checks.Pass, path string) error {
 		return err
 	}
 	p.Imported(way...)
+	if n := len(way); n > 1 {
+		p.Fixf("remove the import of %s in %s", way[n-1], way[n-2])
+	}
 	return nil
 }
 

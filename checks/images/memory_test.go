@@ -14,7 +14,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/tools/txtar"
-
 )
 
 // A watched layer counts how often it is read, and may have other bytes than
@@ -58,7 +57,7 @@ func (w *watched) Uncompressed() (io.ReadCloser, error) {
 // watch returns the image of a case with its layers watched.
 func watch(t *testing.T, text string) (v1.Image, []*watched) {
 	t.Helper()
-	artifact, _ := parseImage(t, txtar.Parse([]byte(text + "-- want --\n")))
+	artifact, _ := parseImage(t, txtar.Parse([]byte(text+"-- want --\n")))
 	img := artifact.(v1.Image)
 	layers, err := img.Layers()
 	if err != nil {
@@ -314,4 +313,3 @@ func TestProgramID(t *testing.T) {
 		t.Errorf("programID: %q, %v", id, err)
 	}
 }
-

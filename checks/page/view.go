@@ -315,7 +315,7 @@ func brokenOf(r *checks.Report, known map[string]checks.Rule, most int) []broken
 			left[f.Rule]++
 			continue
 		}
-		one := finding{Place: name(f.Place), Message: words(f.Message), Fix: words(f.Fix), On: name(strings.Join(f.Platforms, ", "))}
+		one := finding{Place: name(f.Where()), Message: words(f.Message), Fix: words(f.Fix), On: name(strings.Join(f.Platforms, ", "))}
 		one.Imported = words(strings.Join(f.Imports, " → "))
 		one.Tone, one.Word = tone(f.Finding)
 		switch {

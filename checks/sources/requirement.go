@@ -1,7 +1,6 @@
 package sources
 
 import (
-	"fmt"
 	"slices"
 
 	"temper/checks"
@@ -30,7 +29,8 @@ run them by version: go run github.com/go-delve/delve/cmd/dlv@latest.`,
 			if debug == "" || slices.Contains(m.Linked, debug) {
 				return false
 			}
-			p.Reportf(fmt.Sprintf("%s:%d", m.File, line), "%s: %s", how, what)
+			p.Reportf(m.File, "%s: %s", how, what)
+			p.At(m.File, line, 0)
 			return true
 		}
 		for _, t := range m.Mod.Tool {

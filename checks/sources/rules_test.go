@@ -50,7 +50,7 @@ func TestRules(t *testing.T) {
 			var got strings.Builder
 			for _, f := range r.Findings {
 				if f.Rule == rule {
-					fmt.Fprintf(&got, "%s: %s\n", f.Place, f.Message)
+					fmt.Fprintf(&got, "%s: %s\n", f.Where(), f.Message)
 				}
 			}
 			outcomes[fmt.Sprint(rule, got.Len() > 0)] = true

@@ -11,6 +11,7 @@ import (
 // before it.
 func (d *decoder) service(n *yaml.Node, r *Repository, names map[string]int) *Service {
 	s := newService(r.Dir)
+	s.Line = n.Line
 	at := map[string]*yaml.Node{} // where to point at when values do not go together
 	keep := func(key string, decode func(v *yaml.Node)) func(v *yaml.Node) {
 		return func(v *yaml.Node) {

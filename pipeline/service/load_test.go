@@ -187,7 +187,48 @@ func spare(t *testing.T, repo *Repository) any {
 		if s["Root"] != repo.Dir {
 			t.Errorf("root of %v is %v, want %s", s["Name"], s["Root"], repo.Dir)
 		}
+		// What the line says is seen here, so that the cases need not count.
+		if line := repo.Services[i].Line; line > 0 && !strings.Contains(lineOf(t, repo.Config, line), ":") {
+			t.Errorf("%v is declared in line %d, which says %q", s["Name"], line, lineOf(t, repo.Config, line))
+		}
+		delete(s, "Line")
 		prune(s, map[string]string{"Root": repo.Dir, "User": DefaultUser, "Path": defaultPath(repo.Services[i].Name)})
 	}
 	return all
+}
+
+func lineOf(t *testing.T, file string, n int) string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(data), "\n")
+	if n > len(lines) {
+		t.Fatalf("%s has no line %d", file, n)
+	}
+	return lines[n-1]
+}
+
+// A service of temper.yaml tells where it is declared, and one that was found
+// is declared nowhere.
+func TestLine(t *testing.T) {
+	root := repository(t)
+	write(t, filepath.Join(root, "go.mod"), "module example.com/shop\n\ngo 1.26\n")
+	write(t, filepath.Join(root, "main.go"), "package main\n\nfunc main() {}\n")
+	found, err := Load(t.Context(), root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line := found.Services[0].Line; line != 0 {
+		t.Errorf("a service that was found is declared in line %d", line)
+	}
+	write(t, filepath.Join(root, ConfigName), "base: builtin\nservices:\n  # the first\n  - name: shop\n")
+	declared, err := Load(t.Context(), root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line := declared.Services[0].Line; line != 4 {
+		t.Errorf("the service is declared in line %d, want 4", line)
+	}
 }

@@ -63,6 +63,8 @@ type Repository struct {
 type Service struct {
 	// Name is lower case and fit for a repository path.
 	Name string
+	// Line is where temper.yaml declares it; 0 where it does not.
+	Line int
 	// Root is the repository's absolute path; no path of the service leaves it.
 	Root string
 	// Dir is the absolute path of the folder that Go is run in.

@@ -55,7 +55,7 @@ func (f *reportFlags) open() error {
 // with the reasons that they give to say no. Where is the file that stands for a
 // subject, as for [checks.WriteSARIF]; services are what the page shows beside
 // the reports, of which there is one for each, if there is to be a page.
-func (f *reportFlags) tell(p *person, reports []*checks.Report, services []page.Service, where func(checks.Subject) string) ([]*checks.Report, *noError, error) {
+func (f *reportFlags) tell(p *person, reports []*checks.Report, services []page.Service, where func(checks.Subject) checks.Origin) ([]*checks.Report, *noError, error) {
 	no := &noError{next: "temper explain RULE"}
 	var told []*checks.Report
 	for _, r := range reports {
@@ -93,11 +93,12 @@ func (f *reportFlags) tell(p *person, reports []*checks.Report, services []page.
 }
 
 // nowhere is for images whose sources are not known.
-func nowhere(checks.Subject) string { return "" }
+func nowhere(checks.Subject) checks.Origin { return checks.Origin{} }
 
-// standIns returns the file to point at for each service of a repository: its
-// temper.yaml, or the go.mod of the service, relative to the folder with .git.
-func standIns(repo *service.Repository) func(checks.Subject) string {
+// standIns returns what to point at for each service of a repository: where
+// temper.yaml declares it, or the go.mod of the service, from the folder with
+// .git.
+func standIns(repo *service.Repository) func(checks.Subject) checks.Origin {
 	tree := repo.Dir
 	for dir := tree; ; dir = filepath.Dir(dir) {
 		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
@@ -108,15 +109,16 @@ func standIns(repo *service.Repository) func(checks.Subject) string {
 			break
 		}
 	}
-	return func(of checks.Subject) string {
-		if repo.Config != "" {
-			return relative(tree, repo.Config)
-		}
+	return func(of checks.Subject) checks.Origin {
 		svc, err := repo.Named(of.Name)
 		if err != nil {
-			return ""
+			return checks.Origin{}
 		}
-		return relative(tree, filepath.Join(svc.Module, "go.mod"))
+		o := checks.Origin{File: relative(tree, filepath.Join(svc.Module, "go.mod")), Root: relative(tree, repo.Dir)}
+		if repo.Config != "" {
+			o.File, o.Line = relative(tree, repo.Config), svc.Line
+		}
+		return o
 	}
 }
 
