@@ -90,7 +90,7 @@ func within(pixels int, texts ...string) string {
 		}
 	}
 	switch text := texts[len(texts)-1]; {
-	case room < 5:
+	case room < 8: // what is left would say nothing
 		return ""
 	case strings.Contains(text, " "): // words are known by how they begin
 		return strings.TrimSpace(string([]rune(text)[:room-1])) + "…"
