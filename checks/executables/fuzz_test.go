@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"io"
 	"testing"
+	"testing/iotest"
 )
 
 // FuzzRead takes any bytes for an executable. Whatever they say, there are facts
@@ -36,6 +38,23 @@ func TestSmallest(t *testing.T) {
 	}
 	if facts.Arch != "amd64" || facts.Go == nil || facts.Go.Path != "example.com/x" || len(facts.Packages) != 1 {
 		t.Errorf("facts = %+v", facts)
+	}
+}
+
+// A name is found wherever it lies, also across windows, and a table that breaks
+// off is an error.
+func TestContains(t *testing.T) {
+	list := []string{"\x00net/http/pprof.", "\x00expvar."}
+	for _, at := range []int{0, 1, 64<<10 - 3, 64 << 10, 64<<10 + len(list[0]), 200 << 10} {
+		text := bytes.Repeat([]byte("x"), 300<<10)
+		copy(text[at:], list[0])
+		seen, err := contains(iotest.OneByteReader(bytes.NewReader(text)), list)
+		if err != nil || !seen[0] || seen[1] {
+			t.Errorf("at %d: %v, %v", at, seen, err)
+		}
+	}
+	if seen, err := contains(iotest.ErrReader(io.ErrClosedPipe), list); err == nil {
+		t.Errorf("what cannot be read holds %v", seen)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"temper/checks"
 )
@@ -21,7 +22,7 @@ var debugPackages = map[string]string{
 }
 
 // maxNames bounds the function table that is read; that of a binary of 100 MB
-// has a third of it.
+// has a third of it. It may be compressed, so that the file does not bound it.
 const maxNames = 256 << 20
 
 // linkedPackages returns those of debugPackages of which a function is linked
@@ -39,17 +40,47 @@ func linkedPackages(e *elf.File) ([]string, error) {
 	if table.Size > maxNames {
 		return nil, fmt.Errorf("reading function names: the table has %d bytes, more than %d", table.Size, maxNames)
 	}
-	raw, err := io.ReadAll(table.Open())
+	var list []string
+	for _, pkg := range slices.Sorted(maps.Keys(debugPackages)) {
+		list = append(list, "\x00"+pkg+".")
+	}
+	seen, err := contains(table.Open(), list)
 	if err != nil {
 		return nil, fmt.Errorf("reading function names: %w", err)
 	}
 	var found []string
-	for _, pkg := range slices.Sorted(maps.Keys(debugPackages)) {
-		if bytes.Contains(raw, []byte("\x00"+pkg+".")) {
-			found = append(found, pkg)
+	for i, name := range list {
+		if seen[i] {
+			found = append(found, strings.Trim(name, "\x00."))
 		}
 	}
 	return found, nil
+}
+
+// contains tells of each text whether it stands in what is read, of which it
+// holds a window at a time.
+func contains(r io.Reader, list []string) (seen []bool, err error) {
+	seen = make([]bool, len(list))
+	longest := 0
+	for _, text := range list {
+		longest = max(longest, len(text))
+	}
+	window := make([]byte, 0, 64<<10+longest)
+	for {
+		n, err := io.ReadFull(r, window[len(window):cap(window)])
+		window = window[:len(window)+n]
+		for i, text := range list {
+			seen[i] = seen[i] || bytes.Contains(window, []byte(text))
+		}
+		switch err {
+		case nil:
+			window = window[:copy(window, window[len(window)-longest:])]
+		case io.EOF, io.ErrUnexpectedEOF:
+			return seen, nil
+		default:
+			return nil, err
+		}
+	}
 }
 
 var debugPackage = &checks.Check[*Subject]{
