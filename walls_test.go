@@ -28,22 +28,27 @@ var may = map[string][]string{
 	"temper/pipeline/service":   {},
 	"temper/pipeline/binary":    {"temper/checks", "temper/checks/executables", "temper/pipeline/service"},
 	"temper/pipeline/evidence":  {"temper/checks"},
-	"temper/pipeline/image":     {"temper/pipeline/binary", "temper/pipeline/evidence", "temper/pipeline/service"},
+	"temper/pipeline/license":   {"temper/pipeline/evidence"},
+	"temper/pipeline/inventory": {"temper/pipeline/evidence", "temper/pipeline/license"},
+	"temper/pipeline/image":     {"temper/pipeline/binary", "temper/pipeline/evidence", "temper/pipeline/inventory", "temper/pipeline/service"},
 	"temper/pipeline/release":   {"temper/checks", "temper/pipeline/evidence"},
 	"temper/pipeline/engine":    {},
 	"temper/pipeline/cmd/temper": {
 		"temper/checks", "temper/checks/executables", "temper/checks/images", "temper/checks/page", "temper/checks/sources", "temper/pipeline/binary", "temper/pipeline/evidence",
-		"temper/pipeline/image", "temper/pipeline/release", "temper/pipeline/service",
+		"temper/pipeline/image", "temper/pipeline/inventory", "temper/pipeline/license", "temper/pipeline/release", "temper/pipeline/service",
 	},
 }
 
 // only lists who may import code that weighs: everything else stays free of it.
 var only = map[string][]string{
-	"dagger.io/":             {"temper/pipeline/engine"},
-	"github.com/sigstore/":   {"temper/pipeline/release"},
-	"github.com/spf13/cobra": {"temper/pipeline/cmd/temper"},
-	"github.com/spdx/":       {"temper/pipeline/evidence"},
-	"github.com/klauspost/":  {"temper/pipeline/image", "temper/checks/images"}, // compression
+	"dagger.io/":                                           {"temper/pipeline/engine"},
+	"github.com/sigstore/":                                 {"temper/pipeline/release"},
+	"github.com/spf13/cobra":                               {"temper/pipeline/cmd/temper"},
+	"github.com/spdx/":                                     {"temper/pipeline/evidence"},
+	"github.com/CycloneDX/":                                {"temper/pipeline/evidence"},
+	"github.com/google/licensecheck":                       {"temper/pipeline/license"},
+	"github.com/github/go-spdx/":                           {"temper/pipeline/license"},
+	"github.com/klauspost/":                                {"temper/pipeline/image", "temper/checks/images"}, // compression
 	"github.com/google/go-containerregistry/pkg/v1/remote": {"temper/pipeline/image", "temper/pipeline/release", "temper/pipeline/cmd/temper"},
 }
 

@@ -11,10 +11,13 @@ import (
 	"testing"
 	"time"
 
+	cdx "github.com/CycloneDX/cyclonedx-go"
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	spdxjson "github.com/spdx/tools-golang/json"
+	spdx "github.com/spdx/tools-golang/spdx/v2/v2_3"
 	"github.com/spdx/tools-golang/spdxlib"
+	"github.com/spdx/tools-golang/utils"
 
 	"temper/checks"
 )
@@ -28,7 +31,7 @@ func hash(digit string) v1.Hash {
 
 // built are the images of one service for two platforms, as a build that took
 // one module from a fork and one from the vendor folder leaves them.
-func built() (Base, map[string]string, []Image) {
+func built() (Base, Known, []Image) {
 	info := &debug.BuildInfo{
 		GoVersion: "go1.26.8",
 		Path:      "example.com/shop/cmd/orders",
@@ -42,11 +45,28 @@ func built() (Base, map[string]string, []Image) {
 		},
 	}
 	image := func(platform, digit string) Image {
-		return Image{Platform: platform, Digest: hash(digit), Binary: "/usr/local/bin/orders", BinaryDigest: hash(digit), Go: info}
+		binary := File{Path: "/usr/local/bin/orders", Digest: hash(digit), SHA1: strings.Repeat(digit, 40)}
+		return Image{
+			Platform: platform, Digest: hash(digit),
+			Executables: []Executable{{File: binary, Go: info}},
+			Files:       []File{{Path: "/srv/page.html", Digest: hash("c"), SHA1: strings.Repeat("c", 40)}, binary},
+			BaseFiles:   []File{{Path: "/etc/passwd", Digest: hash("d"), SHA1: strings.Repeat("d", 40)}},
+			Packages: []Package{
+				{Name: "debian", Version: "13", System: true},
+				{Name: "libc6", Version: "2.41-12", URL: "pkg:deb/debian/libc6@2.41-12?arch=" + strings.TrimPrefix(platform, "linux/") + "&distro=debian-13", Origin: "glibc"},
+				{Name: "tzdata", Version: "2025c", URL: "pkg:generic/tzdata@2025c", License: "CC0-1.0"},
+				{Name: "example.com/roots", Version: "v1.0.0", URL: "pkg:golang/example.com/roots@v1.0.0"},
+			},
+		}
 	}
-	base := Base{Name: "builtin", Digest: hash("b"), Packages: []Package{{Name: "tzdata", Version: "2025c", URL: "pkg:generic/tzdata@2025c"}, {Name: "example.com/roots", Version: "v1.0.0", URL: "pkg:golang/example.com/roots@v1.0.0"}}}
-	sums := ParseGoSum([]byte("example.com/vendored v1.2.3 h1:vendored=\nexample.com/vendored v1.2.3/go.mod h1:mod=\nbroken line\n"))
-	return base, sums, []Image{image("linux/amd64", "1"), image("linux/arm64", "2")}
+	known := Known{
+		Sums: ParseGoSum([]byte("example.com/vendored v1.2.3 h1:vendored=\nexample.com/vendored v1.2.3/go.mod h1:mod=\nbroken line\n")),
+		Licenses: map[string]string{
+			"example.com/shop (devel)": "Apache-2.0", "example.com/vendored v1.2.3": "MIT", "example.com/lib": "BSD-3-Clause AND MIT",
+			"stdlib 1.26.8": "BSD-3-Clause", "example.com/original v1.0.0": "ISC",
+		},
+	}
+	return Base{Name: "builtin", Digest: hash("b")}, known, []Image{image("linux/amd64", "1"), image("linux/arm64", "2")}
 }
 
 // golden compares what is said with what was said before.
@@ -74,8 +94,8 @@ func golden(t *testing.T, name string, v any) []byte {
 }
 
 func TestSBOM(t *testing.T) {
-	base, sums, images := built()
-	doc, err := SBOM("orders", hash("0"), base, sums, images...)
+	base, known, images := built()
+	doc, err := SBOM("orders", hash("0"), base, known, images...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,58 +109,154 @@ func TestSBOM(t *testing.T) {
 	if err := spdxlib.ValidateDocument(read); err != nil {
 		t.Errorf("SPDX's own validation: %v", err)
 	}
-	s, err := State(SPDX, doc, "orders", hash("0"))
+	// And comes to the same verification codes.
+	codes := 0
+	for _, p := range doc.Packages {
+		if !p.FilesAnalyzed {
+			continue
+		}
+		codes++
+		var files []*spdx.File
+		for _, r := range doc.Relationships {
+			for _, f := range doc.Files {
+				if r.RefA.ElementRefID == p.PackageSPDXIdentifier && r.Relationship == "CONTAINS" && r.RefB.ElementRefID == f.FileSPDXIdentifier {
+					files = append(files, f)
+				}
+			}
+		}
+		want, err := utils.GetVerificationCode(files, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(&want, p.PackageVerificationCode); diff != "" {
+			t.Errorf("verification code of %s (-want +got):\n%s", p.PackageSPDXIdentifier, diff)
+		}
+	}
+	if codes != 3 {
+		t.Errorf("%d packages have a verification code, want the base and two images", codes)
+	}
+}
+
+// Both formats name the same modules, and are held against the binaries alike.
+func TestDescribes(t *testing.T) {
+	base, known, images := built()
+	spdxDoc, err := SBOM("orders", hash("0"), base, known, images...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	modules, err := s.Modules()
+	cdxDoc, err := CycloneDXBOM("orders", hash("0"), base, known, images...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{
-		"example.com/shop (devel)", "example.com/vendored v1.2.3", "example.com/fork v1.0.1",
-		"example.com/lib", "example.com/mine",
-		"github.com/a/b+c v0.0.0-20260102030405-0123456789ab+incompatible",
+	for predicateType, doc := range map[string]any{SPDX: spdxDoc, CycloneDX: cdxDoc} {
+		t.Run(predicateType, func(t *testing.T) {
+			s, err := State(predicateType, doc, "orders", hash("0"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			modules, err := s.Modules()
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := []string{
+				"example.com/shop (devel)", "example.com/vendored v1.2.3", "example.com/fork v1.0.1",
+				"example.com/lib", "example.com/mine",
+				"github.com/a/b+c v0.0.0-20260102030405-0123456789ab+incompatible",
+			}
+			if diff := cmp.Diff(want, modules); diff != "" {
+				t.Errorf("modules in the SBOM (-want +got):\n%s", diff)
+			}
+			if err := s.Describes(images...); err != nil {
+				t.Errorf("the SBOM does not describe its images: %v", err)
+			}
+			info := *images[0].Executables[0].Go
+			other := Image{Executables: []Executable{{Go: &info}}}
+			info.Deps = append([]*debug.Module{{Path: "example.com/hidden", Version: "v1.0.0"}}, info.Deps...)
+			if err := s.Describes(other); err == nil || !strings.Contains(err.Error(), "does not name the module example.com/hidden v1.0.0") {
+				t.Errorf("the SBOM of another binary: %v", err)
+			}
+			info.Deps = info.Deps[2:]
+			if err := s.Describes(other); err == nil || !strings.Contains(err.Error(), "names the module example.com/vendored v1.2.3, which is not") {
+				t.Errorf("an SBOM that says too much: %v", err)
+			}
+		})
 	}
-	if diff := cmp.Diff(want, modules); diff != "" {
-		t.Errorf("modules in the SBOM (-want +got):\n%s", diff)
+	s, err := State(Provenance, struct{}{}, "orders", hash("0"))
+	if err != nil {
+		t.Fatal(err)
 	}
+	if err := s.Describes(images...); err == nil || !strings.Contains(err.Error(), "want "+SPDX) {
+		t.Errorf("a provenance as an SBOM: %v", err)
+	}
+}
 
-	if err := s.Describes(images...); err != nil {
-		t.Errorf("the SBOM does not describe its images: %v", err)
-	}
-	more := images[0]
-	info := *more.Go
-	info.Deps = append([]*debug.Module{{Path: "example.com/hidden", Version: "v1.0.0"}}, info.Deps...)
-	more.Go = &info
-	if err := s.Describes(more); err == nil || !strings.Contains(err.Error(), "does not name the module example.com/hidden v1.0.0") {
-		t.Errorf("the SBOM of another binary: %v", err)
-	}
-	info.Deps = info.Deps[2:]
-	if err := s.Describes(more); err == nil || !strings.Contains(err.Error(), "names the module example.com/vendored v1.2.3, which is not") {
-		t.Errorf("an SBOM that says too much: %v", err)
-	}
-
-	// One platform's own names no other.
-	one, err := SBOM("orders", images[0].Digest, base, sums, images[0])
+// The SBOM of one platform names no other, one of nothing is none, and two that
+// say different things have different names.
+func TestSBOMOfOne(t *testing.T) {
+	base, known, images := built()
+	one, err := SBOM("orders", images[0].Digest, base, known, images[0])
 	if err != nil {
 		t.Fatal(err)
 	}
 	if raw, err := json.Marshal(one); err != nil || bytes.Contains(raw, []byte(images[1].Digest.Hex)) {
 		t.Errorf("the SBOM of one image names the other: %v", err)
 	}
-	if _, err := SBOM("orders", hash("0"), base, sums); err == nil {
+	if _, err := SBOM("orders", hash("0"), base, known); err == nil {
 		t.Error("an SBOM of no image is made")
+	}
+	less, err := SBOM("orders", images[0].Digest, base, Known{Sums: known.Sums}, images[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if less.DocumentNamespace == one.DocumentNamespace {
+		t.Errorf("two documents are named %s", one.DocumentNamespace)
+	}
+	// Without a base everything is the image's own.
+	alone, err := SBOM("orders", images[0].Digest, Base{}, Known{}, images[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range alone.Relationships {
+		if r.Relationship == "CONTAINS" && r.RefA.ElementRefID != alone.Packages[0].PackageSPDXIdentifier {
+			t.Errorf("%s contains %s", r.RefA.ElementRefID, r.RefB.ElementRefID)
+		}
+	}
+}
+
+func TestCycloneDX(t *testing.T) {
+	base, known, images := built()
+	doc, err := CycloneDXBOM("orders", hash("0"), base, known, images...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := golden(t, "cyclonedx", doc)
+	var read cdx.BOM
+	if err := cdx.NewBOMDecoder(bytes.NewReader(raw), cdx.BOMFileFormatJSON).Decode(&read); err != nil {
+		t.Fatalf("CycloneDX's own reader: %v", err)
+	}
+	refs := map[string]bool{read.Metadata.Component.BOMRef: true}
+	for _, c := range *read.Components {
+		if refs[c.BOMRef] {
+			t.Errorf("two components are %s", c.BOMRef)
+		}
+		refs[c.BOMRef] = true
+	}
+	for _, d := range *read.Dependencies {
+		for _, ref := range append(*d.Dependencies, d.Ref) {
+			if !refs[ref] {
+				t.Errorf("%s is in the graph and is no component", ref)
+			}
+		}
 	}
 }
 
 func build(started time.Time) Build {
-	base, sums, _ := built()
+	base, known, _ := built()
 	return Build{
 		Parameters: map[string]any{"service": "orders", "platforms": []string{"linux/amd64", "linux/arm64"}},
 		Source:     Source{URI: "https://example.com/shop", Commit: strings.Repeat("c", 40), Dirty: true},
 		Go:         "go1.26.8", Chosen: "go.mod",
-		Base: base, Sums: sums, Version: "devel",
+		Base: base, Sums: known.Sums, Version: "devel",
 		Started: started, Finished: started.Add(time.Minute),
 	}
 }

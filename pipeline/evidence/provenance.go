@@ -52,16 +52,16 @@ func ProvenanceOf(b Build, images ...Image) *slsa.ProvenancePredicate {
 		URI:         "pkg:golang/toolchain@" + strings.TrimPrefix(b.Go, "go"),
 		Annotations: map[string]any{"chosenBy": b.Chosen},
 	})
-	_, modules := modules(b.Sums, images...)
+	_, modules := Modules(b.Sums, images...)
 	for _, m := range modules {
-		d := slsa.ResourceDescriptor{Name: m.path, URI: m.purl()}
-		if m.sum != "" {
+		d := slsa.ResourceDescriptor{Name: m.Path, URI: m.purl()}
+		if m.Sum != "" {
 			// in-toto's name for go.sum's h1.
 			// https://github.com/in-toto/attestation/blob/main/spec/v1/digest_set.md
-			d.Digest = common.DigestSet{"dirHash": m.sum}
+			d.Digest = common.DigestSet{"dirHash": m.Sum}
 		}
-		if m.folder != "" {
-			d.Annotations = map[string]any{"replacedBy": m.folder}
+		if folder := m.told(); folder != "" {
+			d.Annotations = map[string]any{"replacedBy": folder}
 		}
 		deps = append(deps, d)
 	}

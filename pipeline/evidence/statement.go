@@ -23,6 +23,9 @@ const (
 	// SPDX is the predicate type of an SPDX document.
 	// https://github.com/in-toto/attestation/blob/main/spec/predicates/spdx.md
 	SPDX = "https://spdx.dev/Document"
+	// CycloneDX is the predicate type of a CycloneDX document.
+	// https://github.com/in-toto/attestation/blob/main/spec/predicates/cyclonedx.md
+	CycloneDX = "https://cyclonedx.org/bom"
 	// Provenance is the predicate type of a SLSA v1 provenance.
 	// https://slsa.dev/spec/v1.0/provenance
 	Provenance = "https://slsa.dev/provenance/v1"

@@ -73,7 +73,7 @@ func Assemble(ctx context.Context, svc *service.Service, base *Base, opts Option
 	var members []member
 	for _, bin := range bins {
 		platform := plain(bin.Platform)
-		if slices.ContainsFunc(members, func(m member) bool { return samePlatform(m.platform, platform) }) {
+		if slices.ContainsFunc(members, func(m member) bool { return SamePlatform(m.platform, platform) }) {
 			return nil, fmt.Errorf("assembling %s: there are two binaries for %s", svc.Name, platform)
 		}
 		img, err := a.image(ctx, platform, bin)
@@ -127,7 +127,7 @@ func (a *assembly) image(ctx context.Context, platform v1.Platform, bin *binary.
 	if err != nil {
 		return nil, err
 	}
-	below, tree, err := a.base.below(from, a.cache)
+	below, tree, err := a.base.below(ctx, platform, from, a.cache)
 	if err != nil {
 		return nil, err
 	}

@@ -47,12 +47,13 @@ type Base struct {
 	remote bool
 
 	mu    sync.Mutex
-	trees map[v1.Hash]tree // by digest of a platform's image
+	trees map[v1.Hash]tree     // by digest of a platform's image
+	parts map[string]baseParts // by platform
 }
 
 // newBase returns the base that an image or an index makes.
 func newBase(name, reference string, artifact mutate.Appendable) (*Base, error) {
-	b := &Base{Name: name, Reference: reference, trees: make(map[v1.Hash]tree)}
+	b := &Base{Name: name, Reference: reference, trees: make(map[v1.Hash]tree), parts: make(map[string]baseParts)}
 	switch a := artifact.(type) {
 	case v1.ImageIndex:
 		b.index = a
@@ -162,7 +163,7 @@ func (b *Base) Image(platform v1.Platform) (v1.Image, error) {
 		if d.Platform == nil || !d.MediaType.IsImage() || d.Platform.OS == "unknown" { // buildkit's attestations
 			continue
 		}
-		if samePlatform(*d.Platform, platform) {
+		if SamePlatform(*d.Platform, platform) {
 			img, err := b.index.Image(d.Digest)
 			if err != nil {
 				return nil, fmt.Errorf("reading base %s for %s: %w", b.Name, platform, err)
@@ -185,7 +186,7 @@ func (b *Base) checked(img v1.Image, platform v1.Platform) (v1.Image, error) {
 	}
 	got := v1.Platform{OS: config.OS, Architecture: config.Architecture, Variant: config.Variant}
 	if got.OS != platform.OS || got.Architecture != platform.Architecture ||
-		b.index == nil && !samePlatform(got, platform) { // many an index knows a variant that its image does not
+		b.index == nil && !SamePlatform(got, platform) { // many an index knows a variant that its image does not
 		return nil, fmt.Errorf("base %s has no image for %s; it has: %s", b.Name, platform, got)
 	}
 	return img, nil
@@ -203,7 +204,9 @@ func plain(p v1.Platform) v1.Platform {
 	return v1.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant}
 }
 
-func samePlatform(a, b v1.Platform) bool {
+// SamePlatform tells whether two platforms are one, of which one may not write
+// the variant that its architecture has anyway.
+func SamePlatform(a, b v1.Platform) bool {
 	variant := func(p v1.Platform) string {
 		if p.Variant == "" {
 			return defaultVariants[p.Architecture]
@@ -213,9 +216,9 @@ func samePlatform(a, b v1.Platform) bool {
 	return a.OS == b.OS && a.Architecture == b.Architecture && variant(a) == variant(b)
 }
 
-// below returns the layers of one of the base's images, fit for a manifest
-// of ours, and what they put where.
-func (b *Base) below(img v1.Image, c cache) ([]mutate.Addendum, tree, error) {
+// below returns the layers of the base's image for a platform, fit for a
+// manifest of ours, and what they put where.
+func (b *Base) below(ctx context.Context, platform v1.Platform, img v1.Image, c cache) ([]mutate.Addendum, tree, error) {
 	layers, err := img.Layers()
 	if err != nil {
 		return nil, nil, err
@@ -242,6 +245,13 @@ func (b *Base) below(img v1.Image, c cache) ([]mutate.Addendum, tree, error) {
 		if b.trees[digest], err = readTree("the base "+b.Name, layers); err != nil {
 			return nil, nil, err
 		}
+	}
+	if _, ok := b.parts[platform.String()]; !ok {
+		parts, err := b.take(ctx, layers)
+		if err != nil {
+			return nil, nil, fmt.Errorf("reading the packages of the base %s: %w", b.Name, err)
+		}
+		b.parts[platform.String()] = parts
 	}
 	return adds, b.trees[digest], nil
 }

@@ -235,17 +235,3 @@ func TestBuiltinZones(t *testing.T) {
 		}
 	}
 }
-
-func TestBuiltinPackages(t *testing.T) {
-	var got []string
-	for _, p := range must(Builtin())(t).Packages() {
-		got = append(got, p.Name+" "+p.Version)
-	}
-	want := []string{"temper-builtin 1", "tzdata 2025c", "golang.org/x/crypto/x509roots/fallback " + RootsVersion}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the packages are not the expected ones (-want +got):\n%s", diff)
-	}
-	if got := dockerBase(t, "d0755 0:0 etc/").Packages(); got != nil {
-		t.Errorf("of another base we know %v, want nothing", got)
-	}
-}

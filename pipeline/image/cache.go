@@ -56,7 +56,7 @@ func (c cache) add(ctx context.Context, entries []entry) (*layer, error) {
 	}
 	var diffID v1.Hash
 	digest, size, err := blobs(c).write(func(w io.Writer) (err error) {
-		diffID, err = compressTar(ctx, w, entries)
+		diffID, err = compressTar(ctx, w, entries, nil)
 		return err
 	})
 	if err != nil {

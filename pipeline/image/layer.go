@@ -1,6 +1,7 @@
 package image
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -12,6 +13,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/klauspost/compress/gzip"
+
+	"temper/pipeline/evidence"
 )
 
 // A layer is a gzipped tar of Temper's own; it implements v1.Layer.
@@ -19,6 +22,8 @@ type layer struct {
 	diffID, digest v1.Hash
 	size           int64
 	compressed     func() (io.ReadCloser, error)
+	// files are those in it, links by the content that they name.
+	files []evidence.File
 }
 
 func (l *layer) Digest() (v1.Hash, error)            { return l.digest, nil }
@@ -49,34 +54,60 @@ func (u *unzipper) Close() error { return errors.Join(u.Reader.Close(), u.from.C
 // newLayer compresses the entries, or takes what an earlier run has compressed
 // from the cache. Without a cache the layer lies in memory, compressed.
 func newLayer(ctx context.Context, entries []entry, c cache) (*layer, error) {
+	content := make(map[string]evidence.File)
+	note := func(f evidence.File) { content[f.Path] = f }
 	if c == "" {
 		var buf bytes.Buffer
 		l := &layer{}
 		sum := sha256.New()
-		diffID, err := compressTar(ctx, io.MultiWriter(&buf, sum), entries)
+		diffID, err := compressTar(ctx, io.MultiWriter(&buf, sum), entries, note)
 		if err != nil {
 			return nil, err
 		}
-		l.diffID, l.digest, l.size = diffID, hashed(sum), int64(buf.Len())
+		l.diffID, l.digest, l.size, l.files = diffID, hashed(sum), int64(buf.Len()), filesOf(entries, content)
 		l.compressed = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(buf.Bytes())), nil }
 		return l, nil
 	}
 	sum := sha256.New()
-	if err := writeTar(ctx, sum, entries); err != nil {
+	if err := writeTar(ctx, sum, entries, note); err != nil {
 		return nil, err
 	}
-	if l := c.find(hashed(sum)); l != nil {
-		return l, nil
+	l := c.find(hashed(sum))
+	if l == nil {
+		var err error
+		if l, err = c.add(ctx, entries); err != nil {
+			return nil, err
+		}
+		if l.diffID != hashed(sum) {
+			return nil, errors.New("the files changed while they were read")
+		}
 	}
-	return c.add(ctx, entries)
+	l.files = filesOf(entries, content)
+	return l, nil
+}
+
+// filesOf lists the files among the entries, by what was written of them.
+func filesOf(entries []entry, content map[string]evidence.File) []evidence.File {
+	var files []evidence.File
+	for _, e := range entries {
+		switch e.kind {
+		case tar.TypeReg:
+			files = append(files, content[e.path])
+		case tar.TypeLink:
+			f := content[e.link]
+			f.Path = e.path
+			files = append(files, f)
+		}
+	}
+	return files
 }
 
 // compressTar writes the entries as a gzipped tar and returns the digest of
 // the tar.
-func compressTar(ctx context.Context, w io.Writer, entries []entry) (v1.Hash, error) {
+func compressTar(ctx context.Context, w io.Writer, entries []entry, note func(evidence.File)) (v1.Hash, error) {
 	sum := sha256.New()
 	err := compress(w, func(z io.Writer) error {
-		return writeTar(ctx, io.MultiWriter(z, sum), entries)
+		return writeTar(ctx, io.MultiWriter(z, sum), entries, note)
 	})
 	return hashed(sum), err
 }

@@ -3,11 +3,16 @@ package image
 import (
 	"archive/tar"
 	"context"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"temper/pipeline/evidence"
 )
 
 // The modes of what Temper puts into an image, whatever they are on disk.
@@ -68,21 +73,22 @@ func (e entry) header() *tar.Header {
 	return h
 }
 
-// writeTar writes the entries, which are sorted and complete.
-func writeTar(ctx context.Context, w io.Writer, entries []entry) error {
+// writeTar writes the entries, which are sorted and complete. It tells note, if
+// there is one, of each file and its content.
+func writeTar(ctx context.Context, w io.Writer, entries []entry, note func(evidence.File)) error {
 	tw := tar.NewWriter(w)
 	for _, e := range entries {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := writeEntry(tw, e); err != nil {
+		if err := writeEntry(tw, e, note); err != nil {
 			return fmt.Errorf("writing %s: %w", e.path, err)
 		}
 	}
 	return tw.Close()
 }
 
-func writeEntry(tw *tar.Writer, e entry) error {
+func writeEntry(tw *tar.Writer, e entry, note func(evidence.File)) error {
 	if err := tw.WriteHeader(e.header()); err != nil {
 		return err
 	}
@@ -94,7 +100,12 @@ func writeEntry(tw *tar.Writer, e entry) error {
 		return err
 	}
 	defer r.Close()
-	n, err := io.Copy(tw, r)
+	w := io.Writer(tw)
+	sha256, sha1 := sha256.New(), sha1.New()
+	if note != nil {
+		w = io.MultiWriter(tw, sha256, sha1)
+	}
+	n, err := io.Copy(w, r)
 	if errors.Is(err, tar.ErrWriteTooLong) {
 		return fmt.Errorf("%s is longer than the %d bytes it was: it changed while it was read", e.from, e.size)
 	}
@@ -103,6 +114,9 @@ func writeEntry(tw *tar.Writer, e entry) error {
 	}
 	if n != e.size {
 		return fmt.Errorf("%s is %d bytes and was %d: it changed while it was read", e.from, n, e.size)
+	}
+	if note != nil {
+		note(evidence.File{Path: e.path, Digest: hashed(sha256), SHA1: hex.EncodeToString(sha1.Sum(nil))})
 	}
 	return nil
 }

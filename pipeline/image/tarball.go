@@ -170,13 +170,13 @@ func (t *tarball) write(w io.Writer) error {
 	// A folder that is not in the archive is made for root by some readers, which
 	// nobody else may do.
 	for _, dir := range []string{"/blobs", "/blobs/sha256"} {
-		if err := writeEntry(tw, entry{path: dir, kind: tar.TypeDir, mode: 0o755}); err != nil {
+		if err := writeEntry(tw, entry{path: dir, kind: tar.TypeDir, mode: 0o755}, nil); err != nil {
 			return err
 		}
 	}
 	for _, f := range files {
 		e := entry{path: "/" + f.name, kind: tar.TypeReg, mode: 0o644, size: f.size, open: f.open, from: f.name}
-		if err := writeEntry(tw, e); err != nil {
+		if err := writeEntry(tw, e, nil); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
 	}

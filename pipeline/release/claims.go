@@ -147,6 +147,8 @@ func called(predicateType string) string {
 	switch predicateType {
 	case evidence.SPDX:
 		return "SBOM"
+	case evidence.CycloneDX:
+		return "CycloneDX SBOM"
 	case evidence.Provenance:
 		return "provenance"
 	case evidence.TestResult:

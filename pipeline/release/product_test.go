@@ -122,8 +122,8 @@ var (
 
 func sbom(t testing.TB, about v1.Hash) *evidence.Statement {
 	t.Helper()
-	image := evidence.Image{Platform: "linux/amd64", Digest: about, Binary: "/usr/local/bin/orders", BinaryDigest: about, Go: buildInfo}
-	doc, err := evidence.SBOM("orders", about, aBase, nil, image)
+	image := evidence.Image{Platform: "linux/amd64", Digest: about, Executables: []evidence.Executable{{File: evidence.File{Path: "/usr/local/bin/orders", Digest: about}, Go: buildInfo}}}
+	doc, err := evidence.SBOM("orders", about, aBase, evidence.Known{}, image)
 	if err != nil {
 		t.Fatal(err)
 	}

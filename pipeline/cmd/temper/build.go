@@ -31,6 +31,7 @@ type buildFlags struct {
 	tag       string
 	created   string
 	source    string
+	cyclonedx bool
 }
 
 func newBuild(p *person) *cobra.Command {
@@ -56,6 +57,7 @@ still written, with its failing report, and build exits 3; release refuses it.`,
 	flags.StringVar(&f.tag, "tag", "", "what {{.Tag}} stands for in ldflags")
 	flags.StringVar(&f.created, "created", "", "creation `TIME` of the images, as in 2026-01-31T12:00:00Z (default the Unix epoch)")
 	flags.StringVar(&f.source, "source", "", "record `URI@COMMIT` as the source in place of what git says")
+	flags.BoolVar(&f.cyclonedx, "cyclonedx", false, "write the SBOMs as CycloneDX 1.6 as well")
 	f.add(cmd)
 	flags.BoolVarP(&p.verbose, "verbose", "v", false, "say more, such as which variables were set aside")
 	return cmd
@@ -93,7 +95,7 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 			"a tarball holds one platform, and this is to be built for %d", len(repo.Platforms))
 	}
 	p.setAside()
-	l := &line{person: p, repo: repo, tag: f.tag, started: time.Now(), waivers: waivers(repo.Waivers), depict: f.html != ""}
+	l := &line{person: p, repo: repo, tag: f.tag, started: time.Now(), waivers: waivers(repo.Waivers), depict: f.html != "", cyclonedx: f.cyclonedx}
 	if l.cache, err = binary.DefaultCache(); err != nil {
 		return err
 	}
@@ -240,7 +242,7 @@ func builtObject(output string, products []*product, reports []*checks.Report) a
 	for i, one := range products {
 		b := built{Name: one.service.Name, Digest: one.digest, Go: one.toolchain.Version, Base: one.base.Name, Report: reports[i]}
 		for _, img := range one.images {
-			b.Images = append(b.Images, image{img.Platform, img.Digest.String(), img.BinaryDigest.String()})
+			b.Images = append(b.Images, image{img.Platform, img.Digest.String(), img.Executables[0].Digest.String()})
 		}
 		out.Services = append(out.Services, b)
 	}

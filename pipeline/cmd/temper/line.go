@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"temper/pipeline/binary"
 	"temper/pipeline/evidence"
 	"temper/pipeline/image"
+	"temper/pipeline/license"
 	"temper/pipeline/service"
 )
 
@@ -36,6 +38,8 @@ type line struct {
 	waivers []checks.Waiver
 	depict  bool
 	memory  *images.Memory
+	// cyclonedx asks for CycloneDX documents beside the SPDX ones.
+	cyclonedx bool
 }
 
 // A product is what comes off the line for one service.
@@ -121,7 +125,7 @@ func (l *line) make(ctx context.Context, svc *service.Service, slots chan struct
 	if err := l.judge(ctx, one, bins); err != nil {
 		return nil, err
 	}
-	if one.images, err = describe(svc, one.artifact, bins); err != nil {
+	if one.images, err = describe(svc, l.base, one.artifact, bins); err != nil {
 		return nil, err
 	}
 	return one, l.state(one)
@@ -174,23 +178,24 @@ func (l *line) why(ctx context.Context, one *product) func(platform, path string
 	}
 }
 
-// describe pairs the images of an artifact with the binaries that are in them.
-func describe(svc *service.Service, artifact mutate.Appendable, bins []*binary.Binary) ([]evidence.Image, error) {
-	digests := make([]v1.Hash, len(bins))
+// describe says what the images of an artifact are made of, with the binaries
+// that are in them.
+func describe(svc *service.Service, base *image.Base, artifact mutate.Appendable, bins []*binary.Binary) ([]evidence.Image, error) {
+	var imgs []v1.Image
 	switch a := artifact.(type) {
 	case v1.Image:
-		digest, err := a.Digest()
-		if err != nil {
-			return nil, err
-		}
-		digests[0] = digest
+		imgs = []v1.Image{a}
 	case v1.ImageIndex:
 		m, err := a.IndexManifest()
 		if err != nil {
 			return nil, err
 		}
-		for i, d := range m.Manifests { // in the order of the binaries
-			digests[i] = d.Digest
+		for _, d := range m.Manifests { // in the order of the binaries
+			img, err := a.Image(d.Digest)
+			if err != nil {
+				return nil, err
+			}
+			imgs = append(imgs, img)
 		}
 	}
 	var out []evidence.Image
@@ -198,13 +203,19 @@ func describe(svc *service.Service, artifact mutate.Appendable, bins []*binary.B
 		if b.Facts.Go == nil {
 			continue // the report says that there is no build info to tell from
 		}
-		out = append(out, evidence.Image{
-			Platform:     b.Platform.String(),
-			Digest:       digests[i],
-			Binary:       svc.Path,
-			BinaryDigest: b.Digest,
-			Go:           b.Facts.Go,
-		})
+		img, err := base.Describe(imgs[i])
+		if err != nil {
+			return nil, err
+		}
+		img.Platform = b.Platform.String()
+		file := evidence.File{Path: svc.Path, Digest: b.Digest}
+		for _, f := range img.Files {
+			if f.Path == svc.Path {
+				file = f
+			}
+		}
+		img.Executables = []evidence.Executable{{File: file, Go: b.Facts.Go}}
+		out = append(out, img)
 	}
 	return out, nil
 }
@@ -212,29 +223,35 @@ func describe(svc *service.Service, artifact mutate.Appendable, bins []*binary.B
 // state writes down what is known of the product.
 func (l *line) state(one *product) error {
 	svc := one.service
-	base := evidence.Base{Name: baseName(one.base), Digest: one.base.Digest, Packages: one.base.Packages()}
-	sums := goSum(svc)
+	base := evidence.Base{Name: baseName(one.base), Digest: one.base.Digest}
+	known := evidence.Known{Sums: goSum(svc), Licenses: license.Find(sourcesOf(svc, one.toolchain), one.images...)}
 	add := func(predicateType string, predicate any, about ...v1.Hash) error {
 		s, err := evidence.State(predicateType, predicate, svc.Name, about...)
 		one.statements = append(one.statements, s)
 		return err
 	}
-	doc, err := evidence.SBOM(svc.Name, one.digest, base, sums, one.images...)
-	if err != nil {
-		return err
+	describe := func(digest v1.Hash, images ...evidence.Image) error {
+		doc, err := evidence.SBOM(svc.Name, digest, base, known, images...)
+		if err != nil {
+			return err
+		}
+		if err := add(evidence.SPDX, doc, digest); err != nil || !l.cyclonedx {
+			return err
+		}
+		bom, err := evidence.CycloneDXBOM(svc.Name, digest, base, known, images...)
+		if err != nil {
+			return err
+		}
+		return add(evidence.CycloneDX, bom, digest)
 	}
-	if err := add(evidence.SPDX, doc, one.digest); err != nil {
+	if err := describe(one.digest, one.images...); err != nil {
 		return err
 	}
 	for _, img := range one.images {
 		if img.Digest == one.digest {
 			continue
 		}
-		doc, err := evidence.SBOM(svc.Name, img.Digest, base, sums, img)
-		if err != nil {
-			return err
-		}
-		if err := add(evidence.SPDX, doc, img.Digest); err != nil {
+		if err := describe(img.Digest, img); err != nil {
 			return err
 		}
 	}
@@ -244,7 +261,7 @@ func (l *line) state(one *product) error {
 		Go:         one.toolchain.Version,
 		Chosen:     one.toolchain.Chosen,
 		Base:       base,
-		Sums:       sums,
+		Sums:       known.Sums,
 		Version:    version(),
 		Started:    l.started,
 		Finished:   time.Now(),
@@ -324,6 +341,20 @@ func relative(root, path string) string {
 		return filepath.Base(path)
 	}
 	return filepath.ToSlash(rel)
+}
+
+// sourcesOf says where the sources lie that Go has compiled: as Go does, in the
+// vendor folder if there is one.
+func sourcesOf(svc *service.Service, t *binary.Toolchain) license.Folders {
+	f := license.Folders{ModCache: t.ModCache, Module: svc.Module, Repository: svc.Root, Go: t.Root}
+	if svc.Workfile != "" {
+		f.Work = filepath.Dir(svc.Workfile)
+	}
+	vendor := filepath.Join(cmp.Or(f.Work, f.Module), "vendor")
+	if _, err := os.Stat(filepath.Join(vendor, "modules.txt")); err == nil {
+		f.Vendor = vendor
+	}
+	return f
 }
 
 // goSum reads the sums that a vendored build info lacks. A module without

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -23,6 +25,7 @@ import (
 
 	"temper/pipeline/evidence"
 	"temper/pipeline/image"
+	"temper/pipeline/release"
 )
 
 func TestMain(m *testing.M) {
@@ -67,6 +70,7 @@ func TestStories(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "copy": copyImage, "tags": tags, "repositories": repositories, "digest": digest, "alter": alter, "lie": lie,
+			"sboms": sboms, "attested": attested,
 		},
 	})
 }
@@ -162,18 +166,85 @@ func alter(ts *testscript.TestScript, _ bool, args []string) {
 	fmt.Fprintln(ts.Stdout(), path)
 }
 
-// lie LAYOUT: the SBOMs in the layout name no module any more.
+// lie LAYOUT [TYPE]: the SBOMs in the layout name no module any more, or those
+// of one predicate type.
 func lie(ts *testscript.TestScript, _ bool, args []string) {
+	predicateType := evidence.SPDX
+	if len(args) > 1 {
+		predicateType = args[1]
+	}
 	entries, err := image.Read(ts.MkAbs(args[0]))
 	ts.Check(err)
 	for _, e := range entries {
 		for i, s := range e.Statements {
-			if s.PredicateType == evidence.SPDX {
-				e.Statements[i], err = evidence.State(evidence.SPDX, map[string]any{"spdxVersion": "SPDX-2.3"}, "")
+			if s.PredicateType == predicateType {
+				e.Statements[i], err = evidence.State(predicateType, map[string]any{"spdxVersion": "SPDX-2.3"}, "")
 				ts.Check(err)
 				e.Statements[i].Subject = s.Subject
 			}
 		}
 	}
 	ts.Check(image.Write(ts.MkAbs(args[0]), entries...))
+}
+
+// sboms LAYOUT NAME: prints the predicate type of each SBOM of an entry, and the
+// licences of the modules in it.
+func sboms(ts *testscript.TestScript, _ bool, args []string) {
+	entries, err := image.Read(ts.MkAbs(args[0]))
+	ts.Check(err)
+	for _, e := range entries {
+		for _, s := range e.Statements {
+			if e.Name != args[1] || s.PredicateType != evidence.SPDX && s.PredicateType != evidence.CycloneDX {
+				continue
+			}
+			var doc struct {
+				Packages []struct {
+					Name            string `json:"name"`
+					VersionInfo     string `json:"versionInfo"`
+					LicenseDeclared string `json:"licenseDeclared"`
+				} `json:"packages"`
+				Components []struct {
+					Name     string                        `json:"name"`
+					Version  string                        `json:"version"`
+					Licenses []struct{ Expression string } `json:"licenses"`
+				} `json:"components"`
+			}
+			ts.Check(json.Unmarshal(s.Predicate, &doc))
+			var list []string
+			for _, p := range doc.Packages {
+				if strings.HasPrefix(p.Name, "example.com/") {
+					list = append(list, p.Name+" "+p.VersionInfo+": "+p.LicenseDeclared)
+				}
+			}
+			for _, c := range doc.Components {
+				if strings.HasPrefix(c.Name, "example.com/") && len(c.Licenses) == 1 {
+					list = append(list, c.Name+" "+c.Version+": "+c.Licenses[0].Expression)
+				}
+			}
+			fmt.Fprintln(ts.Stdout(), s.PredicateType, strings.Join(list, ", "))
+		}
+	}
+}
+
+// attested REF KEY: prints how many verified statements of each predicate type
+// the image and its platforms have.
+func attested(ts *testscript.TestScript, _ bool, args []string) {
+	ref, err := name.ParseReference(args[0])
+	ts.Check(err)
+	verifier, err := release.LoadVerifier(ts.MkAbs(args[1]))
+	ts.Check(err)
+	r, err := release.Open(context.Background(), ref, verifier, release.Policy{}, release.Options{})
+	ts.Check(err)
+	count := make(map[string]int)
+	for _, s := range r.Statements {
+		count[s.PredicateType]++
+	}
+	for _, platform := range r.Platforms {
+		for _, s := range platform.Statements {
+			count[s.PredicateType]++
+		}
+	}
+	for _, predicateType := range slices.Sorted(maps.Keys(count)) {
+		fmt.Fprintf(ts.Stdout(), "%s: %d\n", predicateType, count[predicateType])
+	}
 }

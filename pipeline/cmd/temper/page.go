@@ -154,12 +154,7 @@ func measureWithin(ctx context.Context) func(*images.Image) (*executables.Sizes,
 
 // originOf is the provenance of what this command built.
 func originOf(one *product) *page.Provenance {
-	modules := make(map[string]bool)
-	for _, img := range one.images {
-		for _, m := range img.Go.Deps {
-			modules[m.Path] = true
-		}
-	}
+	_, modules := evidence.Modules(nil, one.images...)
 	return &page.Provenance{
 		Source: one.source.URI, Commit: one.source.Commit, Dirty: one.source.Dirty,
 		Go: one.toolchain.Version, Chosen: one.toolchain.Chosen,

@@ -188,7 +188,7 @@ func (f *releaseFlags) judge(ctx context.Context, p *person, layout string, list
 // write an SBOM; the provenance is a claim that only its builder can make.
 func belied(e image.Entry, list []evidence.Image) error {
 	for _, s := range e.Statements {
-		if s.PredicateType != evidence.SPDX {
+		if s.PredicateType != evidence.SPDX && s.PredicateType != evidence.CycloneDX {
 			continue
 		}
 		about := slices.DeleteFunc(slices.Clone(list), func(img evidence.Image) bool { return !s.About(img.Digest) })
@@ -208,7 +208,7 @@ func binaries(j *images.Judgement) []evidence.Image {
 	var list []evidence.Image
 	for _, img := range j.Images {
 		if e := img.Entrypoint; e != nil && e.Facts != nil && e.Facts.Go != nil {
-			list = append(list, evidence.Image{Platform: img.Platform, Digest: img.Digest, Go: e.Facts.Go})
+			list = append(list, evidence.Image{Platform: img.Platform, Digest: img.Digest, Executables: []evidence.Executable{{Go: e.Facts.Go}}})
 		}
 	}
 	return list
