@@ -105,8 +105,8 @@ func spdxFile(p *part, id common.ElementID) *spdx.File {
 
 const noAssertion = "NOASSERTION"
 
-// purposes are what SPDX calls what a part is for.
-var purposes = map[kind]string{container: "CONTAINER", standsOn: "CONTAINER", system: "OPERATING-SYSTEM", mainKind: "APPLICATION"}
+// purposes are what SPDX calls what a part is for, as its JSON schema spells it.
+var purposes = map[kind]string{container: "CONTAINER", standsOn: "CONTAINER", system: "OPERATING_SYSTEM", mainKind: "APPLICATION"}
 
 func spdxPackage(p *part, id common.ElementID) *spdx.Package {
 	out := &spdx.Package{

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"archive/tar"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,12 +18,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"temper/checks/images"
 	"temper/pipeline/evidence"
 	"temper/pipeline/image"
 	"temper/pipeline/release"
@@ -70,7 +74,7 @@ func TestStories(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "copy": copyImage, "tags": tags, "repositories": repositories, "digest": digest, "alter": alter, "lie": lie,
-			"sboms": sboms, "attested": attested,
+			"sboms": sboms, "attested": attested, "agrees": agrees,
 		},
 	})
 }
@@ -212,12 +216,12 @@ func sboms(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Check(json.Unmarshal(s.Predicate, &doc))
 			var list []string
 			for _, p := range doc.Packages {
-				if strings.HasPrefix(p.Name, "example.com/") {
+				if own(p.Name) {
 					list = append(list, p.Name+" "+p.VersionInfo+": "+p.LicenseDeclared)
 				}
 			}
 			for _, c := range doc.Components {
-				if strings.HasPrefix(c.Name, "example.com/") && len(c.Licenses) == 1 {
+				if own(c.Name) && len(c.Licenses) == 1 {
 					list = append(list, c.Name+" "+c.Version+": "+c.Licenses[0].Expression)
 				}
 			}
@@ -247,4 +251,100 @@ func attested(ts *testscript.TestScript, _ bool, args []string) {
 	for _, predicateType := range slices.Sorted(maps.Keys(count)) {
 		fmt.Fprintf(ts.Stdout(), "%s: %d\n", predicateType, count[predicateType])
 	}
+}
+
+// own tells the modules of a story from those of the base.
+func own(name string) bool {
+	return strings.HasPrefix(name, "example.com/") || name == "golang.org/x/mod"
+}
+
+// agrees LAYOUT NAME [FILE]: what "go version -m" says of the binaries in an
+// image is what its SBOMs say, those in the layout or the SPDX document in the
+// file: main module, modules with their versions and sums, and the Go release.
+func agrees(ts *testscript.TestScript, _ bool, args []string) {
+	entries, err := image.Read(ts.MkAbs(args[0]))
+	ts.Check(err)
+	for _, e := range entries {
+		if e.Name != args[1] {
+			continue
+		}
+		want := goVersion(ts, e)
+		var documents []json.RawMessage
+		for _, s := range e.Statements {
+			if s.PredicateType == evidence.SPDX {
+				documents = append(documents, s.Predicate)
+			}
+		}
+		if len(args) > 2 {
+			documents = []json.RawMessage{[]byte(ts.ReadFile(args[2]))}
+		}
+		for _, raw := range documents {
+			var doc struct {
+				Packages []struct{ SPDXID, Name, VersionInfo, SourceInfo string }
+			}
+			ts.Check(json.Unmarshal(raw, &doc))
+			var got []string
+			for _, p := range doc.Packages {
+				switch kind, _, _ := strings.Cut(strings.TrimPrefix(p.SPDXID, "SPDXRef-"), "-"); kind {
+				case "main", "go":
+					sum := strings.TrimPrefix(p.SourceInfo, "go.sum ")
+					got = append(got, strings.Join(strings.Fields(p.Name+" "+p.VersionInfo+" "+sum), " "))
+				case "std":
+					got = append(got, "go"+p.VersionInfo)
+				}
+			}
+			slices.Sort(got)
+			if diff := cmp.Diff(want, got); diff != "" {
+				ts.Fatalf("modules (-go version +SBOM):\n%s", diff)
+			}
+		}
+		if len(documents) == 0 {
+			ts.Fatalf("there is no SBOM")
+		}
+		return
+	}
+	ts.Fatalf("there is no %s", args[1])
+}
+
+// goVersion is what Go says of the binaries of all images of an entry, a line
+// for each module, sorted, each once.
+func goVersion(ts *testscript.TestScript, e image.Entry) []string {
+	all, err := images.Startable(e.Name, e.Artifact)
+	ts.Check(err)
+	var lines []string
+	for _, img := range all {
+		config, err := img.ConfigFile()
+		ts.Check(err)
+		flat := tar.NewReader(mutate.Extract(img))
+		for {
+			h, err := flat.Next()
+			ts.Check(err)
+			if "/"+h.Name == config.Config.Entrypoint[0] {
+				break
+			}
+		}
+		file := filepath.Join(ts.Getenv("WORK"), "extracted")
+		raw, err := io.ReadAll(flat)
+		ts.Check(err)
+		ts.Check(os.WriteFile(file, raw, 0o755))
+		out, err := exec.Command("go", "version", "-m", file).Output()
+		ts.Check(err)
+		for line := range strings.Lines(string(out)) {
+			f := strings.Fields(line)
+			if len(f) < 2 {
+				continue
+			}
+			switch f[0] {
+			case file + ":":
+				lines = append(lines, f[1])
+			case "mod", "dep":
+				lines = append(lines, strings.Join(f[1:], " "))
+			case "=>":
+				last := strings.Fields(lines[len(lines)-1])
+				lines[len(lines)-1] = last[0] + " replaced by " + f[1]
+			}
+		}
+	}
+	slices.Sort(lines)
+	return slices.Compact(lines)
 }

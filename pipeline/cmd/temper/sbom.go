@@ -206,4 +206,3 @@ func (p *person) unread(img evidence.Image) {
 		fmt.Fprintf(p.err, "temper: warning: the image for %s has a database of packages that temper cannot read, and what it lists is missing: %s\n", img.Platform, path)
 	}
 }
-

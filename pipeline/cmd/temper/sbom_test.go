@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,7 +12,10 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 
+	"temper/pipeline/binary"
 	"temper/pipeline/image"
+	"temper/pipeline/license"
+	"temper/pipeline/service"
 )
 
 // Several images want a name; #NAME is one where the argument does not exist as
@@ -75,5 +79,36 @@ func TestDocumentName(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("names of documents (-want +got):\n%s", diff)
+	}
+}
+
+// Licences are looked for where Go has compiled from.
+func TestSourcesOf(t *testing.T) {
+	dir := t.TempDir()
+	for _, file := range []string{"vendored/vendor/modules.txt", "plain/vendor/notes.txt", "work/vendor/modules.txt", "work/vendored/vendor/modules.txt"} {
+		path := filepath.Join(dir, file)
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := func(name string) string { return filepath.Join(dir, name) }
+	for name, test := range map[string]struct {
+		svc  service.Service
+		want license.Folders
+	}{
+		"a vendor folder":         {service.Service{Module: at("vendored")}, license.Folders{Vendor: at("vendored/vendor")}},
+		"a folder of that name":   {service.Service{Module: at("plain")}, license.Folders{}},
+		"a workspace's":           {service.Service{Module: at("work/shop"), Workfile: at("work/go.work")}, license.Folders{Work: at("work"), Vendor: at("work/vendor")}},
+		"not that of its modules": {service.Service{Module: at("vendored"), Workfile: at("plain/go.work")}, license.Folders{Work: at("plain")}},
+	} {
+		test.svc.Root = dir
+		test.want.ModCache, test.want.Go, test.want.Repository, test.want.Module = "/modules", "/go", dir, test.svc.Module
+		got := sourcesOf(&test.svc, &binary.Toolchain{Root: "/go", ModCache: "/modules"})
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }
