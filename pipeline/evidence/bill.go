@@ -23,7 +23,6 @@ type Known struct {
 // A bill is what there is to say of an image or an index, whatever the format
 // that it is said in.
 type bill struct {
-	name string
 	// top is the image or the index itself.
 	top       *part
 	parts     []*part
@@ -35,7 +34,8 @@ type bill struct {
 	// which one knows the licences, may not have one name.
 	fingerprint [sha256.Size]byte
 
-	known map[part]*part
+	known map[[sha256.Size]byte]*part
+	ids   map[string]bool
 	said  map[relation]bool
 }
 
@@ -43,7 +43,8 @@ type bill struct {
 type part struct {
 	// id differs where parts differ, and is made of letters, digits, dots and
 	// hyphens, as SPDX asks. It is made when the part is added.
-	id            string
+	id string
+
 	kind          kind
 	name, version string
 	purl, license string
@@ -93,7 +94,7 @@ func newBill(name string, digest v1.Hash, base Base, known Known, images ...Imag
 	if len(images) == 0 {
 		return nil, fmt.Errorf("describing %s: no image is given", name)
 	}
-	b := &bill{name: name, known: make(map[part]*part), said: make(map[relation]bool)}
+	b := &bill{known: make(map[[sha256.Size]byte]*part), ids: make(map[string]bool), said: make(map[relation]bool)}
 	b.top = b.add(ofImage(name, digest, ""))
 	var below *part
 	if base.Name != "" {
@@ -180,18 +181,42 @@ func (k Known) part(as kind, m Module) part {
 
 // add returns the part of the bill that is equal to p.
 func (b *bill) add(p part) *part {
-	if there, ok := b.known[p]; ok {
+	sum := p.sum256()
+	if there, ok := b.known[sum]; ok {
 		return there
 	}
-	key := p
-	readable := p.name
-	if p.kind == aFile {
-		readable = "" // there are hundreds, and their names stand beside
+	b.known[sum] = &p
+	// A few digits tell honest parts apart. Whoever makes two with the same gets
+	// all of them.
+	if p.id = p.idOf(sum[:6]); b.ids[p.id] {
+		p.id = p.idOf(sum[:])
 	}
-	p.id = id(string(p.kind), readable, p.name, p.version, p.purl, p.digest.Hex, p.sum, p.folder, p.platform)
-	b.known[key] = &p
+	b.ids[p.id] = true
 	b.parts = append(b.parts, &p)
 	return &p
+}
+
+// sum256 differs where parts differ.
+func (p *part) sum256() [sha256.Size]byte {
+	return sha256.Sum256(fmt.Appendf(nil, "%q", []string{
+		string(p.kind), p.name, p.version, p.purl, p.license, p.digest.Hex, p.sha1, p.sum, p.folder, p.origin, p.platform, fmt.Sprint(p.executable),
+	}))
+}
+
+// idOf begins with what people can read. Files have none of it: there are
+// hundreds, and their names stand beside.
+func (p *part) idOf(sum []byte) string {
+	readable := string(p.kind)
+	if p.kind != aFile {
+		readable += "-" + strings.Map(func(r rune) rune {
+			switch {
+			case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.':
+				return r
+			}
+			return '-'
+		}, p.name)
+	}
+	return fmt.Sprintf("%s-%x", readable, sum)
 }
 
 func (b *bill) relate(from *part, how how, to *part) {
@@ -204,10 +229,10 @@ func (b *bill) relate(from *part, how how, to *part) {
 func (b *bill) sum() [sha256.Size]byte {
 	sum := sha256.New()
 	for _, p := range b.parts {
-		fmt.Fprintf(sum, "%q\n", []string{p.id, p.license, p.origin, p.sha1})
+		fmt.Fprintln(sum, p.id)
 	}
 	for _, r := range b.relations {
-		fmt.Fprintf(sum, "%q\n", []string{r.from.id, string(r.how), r.to.id})
+		fmt.Fprintln(sum, r.from.id, r.how, r.to.id)
 	}
 	fmt.Fprintf(sum, "%q", b.unread)
 	return [sha256.Size]byte(sum.Sum(nil))

@@ -223,6 +223,51 @@ func TestSBOMOfOne(t *testing.T) {
 	}
 }
 
+// What nobody could read is said to be missing.
+func TestUnread(t *testing.T) {
+	base, known, images := built()
+	images[0].Unread = []string{"/var/lib/rpm/rpmdb.sqlite"}
+	doc, err := SBOM("orders", hash("0"), base, known, images...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "not complete: nobody could read the packages in /var/lib/rpm/rpmdb.sqlite"; doc.DocumentComment != want {
+		t.Errorf("the document says %q, want %q", doc.DocumentComment, want)
+	}
+	bom, err := CycloneDXBOM("orders", hash("0"), base, known, images...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bom.Compositions == nil || (*bom.Compositions)[0].Aggregate != cdx.CompositionAggregateIncomplete {
+		t.Errorf("the compositions are %v, want an incomplete one", bom.Compositions)
+	}
+}
+
+// Parts that a stranger has made so that their identifiers begin alike are
+// still two.
+func TestIdentifiersDiffer(t *testing.T) {
+	b := &bill{known: make(map[[32]byte]*part), ids: make(map[string]bool)}
+	one := part{kind: module, name: "example.com/one", version: "v1.0.0"}
+	sum := one.sum256()
+	b.ids[one.idOf(sum[:6])] = true // of another
+	if got := b.add(one); got.id != one.idOf(sum[:]) || b.add(one) != got {
+		t.Errorf("the identifier is %s", got.id)
+	}
+}
+
+func TestPURL(t *testing.T) {
+	for want, got := range map[string]string{
+		"pkg:golang/github.com/a/b%2Bc@v1.0.0%2Bincompatible":    Module{Path: "github.com/a/b+c", Version: "v1.0.0+incompatible"}.purl(),
+		"pkg:golang/example.com/shop":                            Module{Path: "example.com/shop", Version: "(devel)"}.purl(),
+		"pkg:golang/odd%20%22path%22%0A%3Fa%3Db%23c":             Module{Path: "odd \"path\"\n?a=b#c"}.purl(),
+		"pkg:deb/debian/a@1:2~3-4%2Bb?arch=amd64&upstream=b%401": PURL("deb", "debian/a", "1:2~3-4+b", [2]string{"arch", "amd64"}, [2]string{"distro", ""}, [2]string{"upstream", "b@1"}),
+	} {
+		if got != want {
+			t.Errorf("purl is %s, want %s", got, want)
+		}
+	}
+}
+
 func TestCycloneDX(t *testing.T) {
 	base, known, images := built()
 	doc, err := CycloneDXBOM("orders", hash("0"), base, known, images...)

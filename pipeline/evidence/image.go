@@ -156,9 +156,8 @@ func ParseGoSum(raw []byte) map[string]string {
 // purl returns the package URL of a Go module.
 // https://github.com/package-url/purl-spec/blob/main/types-doc/golang-definition.md
 func (m Module) purl() string {
-	url := "pkg:golang/" + strings.ReplaceAll(m.Path, "+", "%2B")
-	if m.Version != "" && m.Version != "(devel)" {
-		url += "@" + strings.ReplaceAll(m.Version, "+", "%2B")
+	if m.Version == "(devel)" {
+		return PURL("golang", m.Path, "")
 	}
-	return url
+	return PURL("golang", m.Path, m.Version)
 }

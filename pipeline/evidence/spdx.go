@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"crypto/sha1"
-	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -144,19 +143,4 @@ func spdxPackage(p *part, id common.ElementID) *spdx.Package {
 		}}
 	}
 	return out
-}
-
-// id makes an SPDX identifier that is fit for the specification (letters,
-// digits, dots and hyphens), begins with what is readable of the kind and the
-// name, and differs where any of it differs.
-func id(kind, name string, rest ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(append([]string{kind, name}, rest...), "\x00")))
-	readable := strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.':
-			return r
-		}
-		return '-'
-	}, kind+"-"+name)
-	return strings.TrimSuffix(readable, "-") + "-" + hex.EncodeToString(sum[:6])
 }
