@@ -28,7 +28,7 @@ demo-steps:
 test: test-examples
 	$(GO) vet ./...
 	$(GO) test -timeout 60m ./...
-	# What Go remembers of a test knows nothing of files outside of its module.
+# What Go remembers of a test knows nothing of files outside of its module.
 	cd tools/sarif && GOWORK=off $(GO) vet . && GOWORK=off $(GO) test -count=1 .
 	cd tools/sbom && GOWORK=off $(GO) vet . && GOWORK=off $(GO) test -count=1 .
 
