@@ -49,9 +49,7 @@ func (r *reader) bundles(ctx context.Context, about v1.Hash, by *Verifier) (c *c
 			c.reject(b.none, false)
 			continue
 		}
-		if isSignature, err := c.addBundle(b.raw, about, by); err != nil {
-			c.reject(fmt.Errorf("bundle %s: %w", short(b.Digest), err), isSignature)
-		}
+		c.tryBundle(b.raw, b.Digest, about, by)
 	}
 	return c, refs, kept, nil
 }
@@ -91,6 +89,13 @@ func (r *reader) bundleLayers(ctx context.Context, refs []v1.Descriptor) ([]v1.D
 	return slices.Concat(found...), err
 }
 
+// tryBundle adds what a bundle says, or why it does not count.
+func (c *claims) tryBundle(raw []byte, digest, about v1.Hash, by *Verifier) {
+	if isSignature, err := c.addBundle(raw, about, by); err != nil {
+		c.reject(fmt.Errorf("bundle %s: %w", short(digest), err), isSignature)
+	}
+}
+
 // addBundle verifies a bundle and adds what it says. It also tells whether the
 // bundle, trusted or not, says that it is a signature.
 func (c *claims) addBundle(raw []byte, about v1.Hash, by *Verifier) (isSignature bool, err error) {
@@ -117,7 +122,22 @@ func (v *Verifier) verifyBundle(b *bundle.Bundle, about v1.Hash) error {
 	if err != nil {
 		return err
 	}
-	_, err = v.bundle.Verify(b, verify.NewPolicy(verify.WithArtifactDigest(about.Algorithm, digest), v.policy))
+	return v.verify(b, verify.WithArtifactDigest(about.Algorithm, digest))
+}
+
+// verify asks the library, which reads what strangers wrote: where it trips
+// over one of their bundles, that bundle does not count, and the others do.
+func (v *Verifier) verify(b *bundle.Bundle, what verify.ArtifactPolicyOption) (err error) {
+	defer func() {
+		if trip := recover(); trip != nil {
+			err = fmt.Errorf("it cannot be verified: %v", trip)
+		}
+	}()
+	_, err = v.bundle.Verify(b, verify.NewPolicy(what, v.policy))
+	var other *verify.ErrValueMismatch
+	if errors.As(err, &other) { // the last thing that is looked at
+		return fmt.Errorf("it is by another signer: %w", other)
+	}
 	return err
 }
 

@@ -114,13 +114,22 @@ func NewSigner(key signature.SignerVerifier) (*Signer, error) {
 // Verifier returns the signer's public half.
 func (s *Signer) Verifier() *Verifier { return s.verifier }
 
-// A Verifier says whose signatures are believed.
+// A Verifier says whose signatures are believed: one key's, or one identity's.
 type Verifier struct {
-	key    signature.Verifier
-	name   string
-	bundle *verify.Verifier
-	policy verify.PolicyOption
-	legacy cosign.CheckOpts
+	key      signature.Verifier // nil where an identity is believed
+	identity Identity           // empty where a key is believed
+	name     string
+	bundle   *verify.Verifier
+	policy   verify.PolicyOption
+	legacy   cosign.CheckOpts // for a key
+}
+
+// known refuses a verifier that believes nobody.
+func (v *Verifier) known() error {
+	if v == nil || v.bundle == nil {
+		return errors.New("no key and no identity to verify with")
+	}
+	return nil
 }
 
 // LoadVerifier reads a public key as PEM from a file, or from the environment
@@ -178,10 +187,10 @@ func NewVerifier(key signature.Verifier) (*Verifier, error) {
 }
 
 // String says who is believed: "key sha256:..." and the fingerprint of the
-// public key, the SHA-256 of its DER form.
+// public key, the SHA-256 of its DER form, or an identity.
 func (v *Verifier) String() string { return v.name }
 
-// Key returns the public key's verifier.
+// Key returns the public key's verifier, nil where an identity is believed.
 func (v *Verifier) Key() signature.Verifier { return v.key }
 
 func readKey(ref string) ([]byte, error) {

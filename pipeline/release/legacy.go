@@ -1,6 +1,7 @@
 package release
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/sigstore/cosign/v2/pkg/cosign"
 	"github.com/sigstore/cosign/v2/pkg/oci/static"
+	"github.com/sigstore/sigstore-go/pkg/verify"
 	"github.com/sigstore/sigstore/pkg/signature/payload"
 
 	"temper/pipeline/evidence"
@@ -106,13 +108,7 @@ func (r *reader) attached(ctx context.Context, tag string) (attached, error) {
 // addSimple verifies a simple signing payload: that a trusted signer signed
 // it, and that the manifest which it names is this one.
 func (c *claims) addSimple(ctx context.Context, f fetched, about v1.Hash, by *Verifier) error {
-	sig, err := static.NewSignature(f.raw, f.Annotations[signatureAnnotation])
-	if err != nil {
-		return err
-	}
-	check := by.legacy
-	check.ClaimVerifier = cosign.SimpleClaimVerifier
-	if _, err := cosign.VerifyImageSignature(ctx, sig, about, &check); err != nil {
+	if err := by.verifySimple(ctx, f, about); err != nil {
 		return err
 	}
 	var claim payload.SimpleContainerImage
@@ -122,20 +118,35 @@ func (c *claims) addSimple(ctx context.Context, f fetched, about v1.Hash, by *Ve
 	if claim.Critical.Type != payload.CosignSignatureType {
 		return fmt.Errorf("it is a %q", claim.Critical.Type)
 	}
+	if claim.Critical.Image.DockerManifestDigest != about.String() {
+		return fmt.Errorf("it is about %s", claim.Critical.Image.DockerManifestDigest)
+	}
 	c.signed = true
 	return nil
+}
+
+func (v *Verifier) verifySimple(ctx context.Context, f fetched, about v1.Hash) error {
+	if v.keyless() {
+		b, err := f.signedMessage()
+		if err != nil {
+			return err
+		}
+		return v.verify(b, verify.WithArtifact(bytes.NewReader(f.raw)))
+	}
+	sig, err := static.NewSignature(f.raw, f.Annotations[signatureAnnotation])
+	if err != nil {
+		return err
+	}
+	check := v.legacy
+	check.ClaimVerifier = cosign.SimpleClaimVerifier
+	_, err = cosign.VerifyImageSignature(ctx, sig, about, &check)
+	return err
 }
 
 // addEnvelope verifies a DSSE envelope and adds the statement in it. A
 // statement that says "signed" counts in the other form only.
 func (c *claims) addEnvelope(ctx context.Context, f fetched, about v1.Hash, by *Verifier) error {
-	att, err := static.NewAttestation(f.raw)
-	if err != nil {
-		return err
-	}
-	check := by.legacy
-	check.ClaimVerifier = cosign.IntotoSubjectClaimVerifier
-	if _, err := cosign.VerifyBlobAttestation(ctx, att, about, &check); err != nil {
+	if err := by.verifyEnvelope(ctx, f, about); err != nil {
 		return err
 	}
 	var envelope struct {
@@ -156,4 +167,22 @@ func (c *claims) addEnvelope(ctx context.Context, f fetched, about v1.Hash, by *
 		return errors.New("it says that it is a signature, which this form does not hold")
 	}
 	return c.add(raw, about)
+}
+
+func (v *Verifier) verifyEnvelope(ctx context.Context, f fetched, about v1.Hash) error {
+	if v.keyless() {
+		b, err := f.signedEnvelope()
+		if err != nil {
+			return err
+		}
+		return v.verifyBundle(b, about)
+	}
+	att, err := static.NewAttestation(f.raw)
+	if err != nil {
+		return err
+	}
+	check := v.legacy
+	check.ClaimVerifier = cosign.IntotoSubjectClaimVerifier
+	_, err = cosign.VerifyBlobAttestation(ctx, att, about, &check)
+	return err
 }

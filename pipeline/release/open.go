@@ -89,8 +89,8 @@ func Parse(ref string) (name.Reference, error) {
 // The error is a [*Refusal] if the image does not pass, [ErrNotFound] if there
 // is none, and another if it could not be looked at.
 func Open(ctx context.Context, ref name.Reference, by *Verifier, policy Policy, opts Options) (*Release, error) {
-	if by == nil || by.key == nil {
-		return nil, errors.New("no key to verify with")
+	if err := by.known(); err != nil {
+		return nil, err
 	}
 	if err := policy.Format.known(); err != nil {
 		return nil, err

@@ -29,6 +29,11 @@
 // much it reads. A "no" is a [*Refusal], which says why; any other error means
 // that nobody could look.
 //
+// Who is believed is a [Verifier]: one key, or one [Identity] whose certificate,
+// log entries and timestamps are held against a [TrustedRoot] that is at hand,
+// so that nothing is asked of but the registry. [VerifySigner] answers the same
+// about what others made and signed: a base image.
+//
 // # Registries without a referrers API
 //
 // There the bundles of a manifest are listed under one tag, and tags have no
