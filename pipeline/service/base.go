@@ -20,7 +20,7 @@ var digested = regexp.MustCompile(`^.+@sha256:[0-9a-f]{64}$`)
 // for a tag may name another image tomorrow.
 func ParseBase(root, text string) (string, error) {
 	switch {
-	case text == BuiltinBase, text == "distroless":
+	case text == BuiltinBase, text == DistrolessBase:
 		return text, nil
 	case strings.Contains(text, "@"):
 		if _, err := name.NewDigest(text); err != nil || !digested.MatchString(text) {

@@ -51,9 +51,7 @@ func (r *Repository) decode(data []byte, rules ...string) error {
 func (r *Repository) decodeFile(d *decoder, root *yaml.Node) {
 	var services []*yaml.Node
 	d.mapping(root, ConfigName, "services: [{name: orders}]", keys{
-		"base": func(v *yaml.Node) {
-			r.Base = value(d, v, "base", func(text string) (string, error) { return ParseBase(r.Dir, text) })
-		},
+		"base": func(v *yaml.Node) { d.base(v, r) },
 		"platforms": func(v *yaml.Node) {
 			given := values(d, v, "platforms", "[linux/amd64, linux/arm64]", once(ParsePlatform))
 			if len(given) > 0 {

@@ -44,6 +44,15 @@ func insideFolder(root, from, text string) (string, error) {
 	return found, err
 }
 
+// insideFile is inside for what must be a file, relative to root.
+func insideFile(root, text string) (string, error) {
+	found, err := inside(root, root, text)
+	if err == nil && !isFile(found) {
+		err = fmt.Errorf("%q is not a file", text)
+	}
+	return found, err
+}
+
 var drive = regexp.MustCompile(`^[A-Za-z]:`)
 
 // relative says whether text is a relative path with slashes, as it reads on

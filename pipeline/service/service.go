@@ -26,6 +26,9 @@ const (
 	// BuiltinBase is the base that needs no network and the default.
 	BuiltinBase = "builtin"
 
+	// DistrolessBase is Google's, at the digest that Temper pins.
+	DistrolessBase = "distroless"
+
 	// DefaultUser is the numeric user and group of distroless's nonroot.
 	DefaultUser = "65532:65532"
 )
@@ -40,6 +43,9 @@ type Repository struct {
 	// Base is "builtin", "distroless", a reference by digest, or the absolute
 	// path of an OCI layout inside the repository.
 	Base string
+	// Signer is who must have signed the base, nil where temper.yaml names
+	// nobody.
+	Signer *Signer
 	// Platforms are those to build for, in the order of the configuration.
 	Platforms []v1.Platform
 	// Go is the exact release that temper.yaml asks for, such as "1.26.8";
