@@ -29,6 +29,8 @@ type Build struct {
 	// it.
 	Go, Chosen string
 	Base       Base
+	// Signed is who signed the base.
+	Signed Signer
 	// Sums is the module's go.sum by "path version", for vendored builds.
 	Sums map[string]string
 	// Version is Temper's own.
@@ -44,9 +46,10 @@ func ProvenanceOf(b Build, images ...Image) *slsa.ProvenancePredicate {
 		deps = append(deps, b.Source.descriptor())
 	}
 	deps = append(deps, slsa.ResourceDescriptor{
-		Name:   "base",
-		URI:    b.Base.Name,
-		Digest: common.DigestSet{b.Base.Digest.Algorithm: b.Base.Digest.Hex},
+		Name:        "base",
+		URI:         b.Base.Name,
+		Digest:      common.DigestSet{b.Base.Digest.Algorithm: b.Base.Digest.Hex},
+		Annotations: b.Signed.annotations(),
 	}, slsa.ResourceDescriptor{
 		Name:        "go",
 		URI:         "pkg:golang/toolchain@" + strings.TrimPrefix(b.Go, "go"),

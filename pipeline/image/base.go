@@ -18,15 +18,18 @@ import (
 )
 
 const (
-	// DistrolessBase is the name of Google's distroless base in temper.yaml.
-	DistrolessBase = "distroless"
-
-	// DistrolessReference is what it stands for: gcr.io/distroless/static on
-	// Debian 13 with a user of its own, the index as it was in autumn 2026.
-	// Here it is only pinned; who signed it is a matter for package release.
+	// DistrolessReference is what service.DistrolessBase stands for:
+	// gcr.io/distroless/static on Debian 13 with a user of its own, the index as
+	// it was in autumn 2026.
 	// https://github.com/GoogleContainerTools/distroless
 	DistrolessReference = "gcr.io/distroless/static-debian13:nonroot" +
 		"@sha256:f7f8f729987ad0fdf6b05eeeae94b26e6a0f613bdf46feea7fc40f7bd72953e6"
+
+	// DistrolessIdentity is who signs it, DistrolessIssuer who vouches for them.
+	// Package release checks that they did.
+	// https://github.com/GoogleContainerTools/distroless#how-do-i-verify-distroless-images
+	DistrolessIdentity = "keyless@distroless.iam.gserviceaccount.com"
+	DistrolessIssuer   = "https://accounts.google.com"
 )
 
 // A Base is the image that a service's own layers are put upon.
@@ -45,6 +48,8 @@ type Base struct {
 	index v1.ImageIndex
 	// remote tells that reading a layer takes the network.
 	remote bool
+	// attached is what lies beside the base in a layout.
+	attached []v1.Image
 
 	mu    sync.Mutex
 	trees map[v1.Hash]tree     // by digest of a platform's image
@@ -74,8 +79,8 @@ func OpenBase(ctx context.Context, ref string, opts ...remote.Option) (*Base, er
 	switch {
 	case ref == service.BuiltinBase:
 		return Builtin()
-	case ref == DistrolessBase:
-		return pullBase(ctx, DistrolessBase, DistrolessReference, opts)
+	case ref == service.DistrolessBase:
+		return pullBase(ctx, service.DistrolessBase, DistrolessReference, opts)
 	case filepath.IsAbs(ref):
 		return layoutBase(ref)
 	}
@@ -128,9 +133,10 @@ func canonical(tagged string, repository name.Repository) string {
 	return repository.Name()
 }
 
-// layoutBase reads the one image or index of an OCI layout.
+// layoutBase reads the one image or index of an OCI layout, and what may be
+// its signatures.
 func layoutBase(dir string) (*Base, error) {
-	entries, err := baseEntries(dir)
+	entries, beside, err := baseEntries(dir)
 	if err != nil {
 		return nil, fmt.Errorf("reading base %s: %w", dir, err)
 	}
@@ -145,7 +151,34 @@ func layoutBase(dir string) (*Base, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading base %s: %w", dir, err)
 	}
-	return newBase(dir, entries[0].Annotations[refName], artifact)
+	b, err := newBase(dir, entries[0].Annotations[refName], artifact)
+	if err != nil {
+		return nil, fmt.Errorf("reading base %s: %w", dir, err)
+	}
+	for _, d := range beside {
+		// Anybody may have put it there: what cannot be read signs nothing.
+		if img, err := blobs(dir).image(d); err == nil {
+			b.attached = append(b.attached, img)
+		}
+	}
+	return b, nil
+}
+
+// Attached returns the images that lie in an OCI layout beside the base, such
+// as its signatures. Nothing else has any: a registry is asked for them.
+func (b *Base) Attached() []v1.Image { return b.attached }
+
+// Remote returns the base's place in its registry, by the digest of what was
+// read, or false if it comes from nowhere.
+func (b *Base) Remote() (name.Digest, bool) {
+	if !b.remote {
+		return name.Digest{}, false
+	}
+	ref, err := name.ParseReference(b.Reference)
+	if err != nil {
+		return name.Digest{}, false
+	}
+	return ref.Context().Digest(b.Digest.String()), true
 }
 
 // Image returns the base's image for a platform, or an error that lists the

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -218,14 +219,32 @@ func (e *Entry) settle() error {
 	return nil
 }
 
-// baseEntries returns what a layout holds beside referrers.
-func baseEntries(dir string) ([]v1.Descriptor, error) {
+// baseEntries returns what a layout holds, and beside it what belongs to that:
+// what refers to something, and what tools write who know no referrers.
+func baseEntries(dir string) (entries, beside []v1.Descriptor, err error) {
 	m, err := readIndex(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return slices.DeleteFunc(m.Manifests, func(d v1.Descriptor) bool {
-		_, is := blobs(dir).subject(d)
-		return is
-	}), nil
+	for _, d := range m.Manifests {
+		if _, refers := blobs(dir).subject(d); refers || attachedByName(d) {
+			beside = append(beside, d)
+		} else {
+			entries = append(entries, d)
+		}
+	}
+	return entries, beside, nil
+}
+
+var legacyTag = regexp.MustCompile(`^(?:.*:)?sha256-[0-9a-f]{64}\.(?:sig|att|sbom)$`)
+
+// attachedByName tells whether the entry is one that cosign keeps under a tag
+// made of a digest, or, in a layout of "cosign save", under a kind.
+// https://github.com/sigstore/cosign/blob/v2.6.5/pkg/oci/layout/write.go
+func attachedByName(d v1.Descriptor) bool {
+	switch d.Annotations["kind"] {
+	case "dev.cosignproject.cosign/sigs", "dev.cosignproject.cosign/atts":
+		return true
+	}
+	return legacyTag.MatchString(d.Annotations[refName])
 }

@@ -96,16 +96,25 @@ func kindName(kind byte) string {
 // readTree reads what layers hold together. It also tells whether each is the
 // content that its configuration names.
 func readTree(from string, layers []v1.Layer) (tree, error) {
+	return seeTree(from, layers, func(string, *tar.Header, io.Reader) error { return nil })
+}
+
+// A seer is shown what a layer puts where, the content with it. What a later
+// layer deletes it has seen all the same.
+type seer func(path string, h *tar.Header, content io.Reader) error
+
+// seeTree is readTree that also shows what it reads.
+func seeTree(from string, layers []v1.Layer, see seer) (tree, error) {
 	t := make(tree)
 	for i, l := range layers {
-		if err := t.read(from, l); err != nil {
+		if err := t.read(from, l, see); err != nil {
 			return nil, fmt.Errorf("reading layer %d of %s: %w", i+1, from, err)
 		}
 	}
 	return t, nil
 }
 
-func (t tree) read(from string, l v1.Layer) error {
+func (t tree) read(from string, l v1.Layer, see seer) error {
 	want, err := l.DiffID()
 	if err != nil {
 		return err
@@ -117,7 +126,7 @@ func (t tree) read(from string, l v1.Layer) error {
 	defer r.Close()
 	sum := sha256.New()
 	tee := io.TeeReader(r, sum)
-	if err := t.unpack(from, tar.NewReader(tee)); err != nil {
+	if err := t.unpack(from, tar.NewReader(tee), see); err != nil {
 		return err
 	}
 	if _, err := io.Copy(io.Discard, tee); err != nil {
@@ -130,7 +139,7 @@ func (t tree) read(from string, l v1.Layer) error {
 }
 
 // unpack lays the tar's entries over the tree, as a runtime does.
-func (t tree) unpack(from string, r *tar.Reader) error {
+func (t tree) unpack(from string, r *tar.Reader, see seer) error {
 	added := make(map[string]bool)
 	for {
 		h, err := r.Next()
@@ -167,6 +176,9 @@ func (t tree) unpack(from string, r *tar.Reader) error {
 			}
 			t[p] = entry{path: p, kind: h.Typeflag, mode: h.Mode & 0o7777, uid: h.Uid, gid: h.Gid, from: from}
 			added[p] = true
+			if err := see(p, h, r); err != nil {
+				return err
+			}
 		}
 	}
 }

@@ -27,6 +27,7 @@ type buildFlags struct {
 	services  []string
 	platforms []string
 	base      string
+	trusted   string
 	output    string
 	tag       string
 	created   string
@@ -53,6 +54,7 @@ still written, with its failing report, and build exits 3; release refuses it.`,
 	flags.StringArrayVar(&f.services, "service", nil, "build the service `NAME` only (may be repeated)")
 	flags.StringArrayVar(&f.platforms, "platform", nil, "build for `OS/ARCH` in place of the configured ones (may be repeated)")
 	flags.StringVar(&f.base, "base", "", "stand on `REF`: builtin, distroless, NAME@sha256:..., or an OCI layout's folder")
+	flags.StringVar(&f.trusted, "trusted-root", "", "hold the base's signer against the trusted root in `FILE` in place of Sigstore's public one")
 	flags.StringVarP(&f.output, "output", "o", "", "write the layout to `DIR`, or FILE.tar for docker load (default .temper/oci in the repository)")
 	flags.StringVar(&f.tag, "tag", "", "what {{.Tag}} stands for in ldflags")
 	flags.StringVar(&f.created, "created", "", "creation `TIME` of the images, as in 2026-01-31T12:00:00Z (default the Unix epoch)")
@@ -71,7 +73,7 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := f.override(repo); err != nil {
+	if err := f.override(p, repo); err != nil {
 		return err
 	}
 	services := repo.Services
@@ -95,7 +97,10 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 			"a tarball holds one platform, and this is to be built for %d", len(repo.Platforms))
 	}
 	p.setAside()
-	l := &line{person: p, repo: repo, tag: f.tag, started: time.Now(), waivers: waivers(repo.Waivers), depict: f.html != "", cyclonedx: f.cyclonedx}
+	l := &line{
+		person: p, repo: repo, tag: f.tag, started: time.Now(), waivers: waivers(repo.Waivers),
+		depict: f.html != "", cyclonedx: f.cyclonedx, trustedRoot: f.trusted,
+	}
 	if l.cache, err = binary.DefaultCache(); err != nil {
 		return err
 	}
@@ -147,11 +152,15 @@ func ignored(dir string) error {
 }
 
 // override puts what the command line says over what the configuration does.
-func (f *buildFlags) override(repo *service.Repository) error {
+func (f *buildFlags) override(p *person, repo *service.Repository) error {
 	if f.base != "" {
 		base, err := parseBase(repo, f.base)
 		if err != nil {
 			return usagef("--base: %v", err)
+		}
+		if repo.Signer != nil && !sameRepository(repo.Base, base) {
+			p.unasked(base)
+			repo.Signer = nil
 		}
 		repo.Base = base
 	}
@@ -232,6 +241,7 @@ func builtObject(output string, products []*product, reports []*checks.Report) a
 		Digest v1.Hash        `json:"digest"`
 		Go     string         `json:"go"`
 		Base   string         `json:"base"`
+		Signer string         `json:"baseSigner,omitempty"`
 		Images []image        `json:"images"`
 		Report *checks.Report `json:"report"`
 	}
@@ -240,7 +250,7 @@ func builtObject(output string, products []*product, reports []*checks.Report) a
 		Services []built `json:"services"`
 	}{Output: output}
 	for i, one := range products {
-		b := built{Name: one.service.Name, Digest: one.digest, Go: one.toolchain.Version, Base: one.base.Name, Report: reports[i]}
+		b := built{Name: one.service.Name, Digest: one.digest, Go: one.toolchain.Version, Base: one.base.Name, Signer: one.base.signer.String(), Report: reports[i]}
 		for _, img := range one.images {
 			b.Images = append(b.Images, image{img.Platform, img.Digest.String(), img.Executables[0].Digest.String()})
 		}

@@ -33,20 +33,22 @@ type line struct {
 	tag     string
 	created time.Time
 	started time.Time
-	base    *image.Base
+	base    *signedBase
 	source  evidence.Source
 	waivers []checks.Waiver
 	depict  bool
 	memory  *images.Memory
 	// cyclonedx asks for CycloneDX documents beside the SPDX ones.
 	cyclonedx bool
+	// trustedRoot is a file that stands in for what temper.yaml trusts, or empty.
+	trustedRoot string
 }
 
 // A product is what comes off the line for one service.
 type product struct {
 	service   *service.Service
 	toolchain *binary.Toolchain
-	base      *image.Base
+	base      *signedBase
 	source    evidence.Source
 	artifact  mutate.Appendable
 	digest    v1.Hash
@@ -62,11 +64,10 @@ func (l *line) run(ctx context.Context, services []*service.Service) ([]*product
 	if len(services) == 0 {
 		return nil, errNothing
 	}
-	base, err := image.OpenBase(ctx, l.repo.Base)
-	if err != nil {
+	var err error
+	if l.base, err = openBase(ctx, l.person, l.repo, l.trustedRoot); err != nil {
 		return nil, err
 	}
-	l.base = base
 	builds, compilers := binary.Workers()
 	slots := make(chan struct{}, builds)
 	products := make([]*product, len(services))
@@ -116,7 +117,7 @@ func (l *line) make(ctx context.Context, svc *service.Service, slots chan struct
 		l.outside(svc.Name, outside)
 	}
 	opts := image.Options{Cache: filepath.Join(l.cache, "layers"), Created: l.created}
-	if one.artifact, err = image.Assemble(ctx, svc, l.base, opts, bins...); err != nil {
+	if one.artifact, err = image.Assemble(ctx, svc, l.base.Base, opts, bins...); err != nil {
 		return nil, err
 	}
 	if one.digest, err = one.artifact.Digest(); err != nil {
@@ -223,7 +224,7 @@ func describe(svc *service.Service, base *image.Base, artifact mutate.Appendable
 // state writes down what is known of the product.
 func (l *line) state(one *product) error {
 	svc := one.service
-	base := evidence.Base{Name: baseName(one.base), Digest: one.base.Digest}
+	base := evidence.Base{Name: baseName(one.base.Base), Digest: one.base.Digest}
 	known := evidence.Known{Sums: goSum(svc), Licenses: license.Find(sourcesOf(svc, one.toolchain), one.images...)}
 	add := func(predicateType string, predicate any, about ...v1.Hash) error {
 		s, err := evidence.State(predicateType, predicate, svc.Name, about...)
@@ -261,6 +262,7 @@ func (l *line) state(one *product) error {
 		Go:         one.toolchain.Version,
 		Chosen:     one.toolchain.Chosen,
 		Base:       base,
+		Signed:     one.base.signer,
 		Sums:       known.Sums,
 		Version:    version(),
 		Started:    l.started,
@@ -318,7 +320,7 @@ func (l *line) parameters(svc *service.Service) any {
 	}{
 		svc.Name, relative(svc.Root, svc.Dir), svc.Package, svc.Path, svc.Workdir, assets, svc.User, svc.Ports,
 		svc.Env, svc.Args, svc.Labels, svc.BuildTags, svc.GOAMD64, svc.GOFIPS140, svc.Stamps, l.tag,
-		platforms, baseName(l.base), created, image.Format,
+		platforms, baseName(l.base.Base), created, image.Format,
 	}
 }
 

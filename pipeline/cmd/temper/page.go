@@ -158,7 +158,7 @@ func originOf(one *product) *page.Provenance {
 	return &page.Provenance{
 		Source: one.source.URI, Commit: one.source.Commit, Dirty: one.source.Dirty,
 		Go: one.toolchain.Version, Chosen: one.toolchain.Chosen,
-		Base: baseName(one.base), BaseDigest: one.base.Digest.String(),
+		Base: baseName(one.base.Base), BaseDigest: one.base.Digest.String(),
 		Builder: evidence.LocalBuilder, Modules: len(modules),
 	}
 }

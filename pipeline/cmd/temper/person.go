@@ -90,6 +90,11 @@ func (p *person) outside(service string, folders []string) {
 		service, strings.Join(folders, ", "))
 }
 
+// unasked tells that the signer of one base is nobody to ask of another.
+func (p *person) unasked(base string) {
+	fmt.Fprintf(p.err, "temper: warning: the signer that temper.yaml names is not asked of --base %s, which is another image\n", base)
+}
+
 // verified tells what a release manager asked for, a fact a line.
 func (p *person) verified(f *releaseFacts) {
 	var b strings.Builder
@@ -109,6 +114,9 @@ func (p *person) verified(f *releaseFacts) {
 	line("source", "%s", source)
 	line("built by", "%s with %s", f.Builder, f.Go)
 	line("base", "%s", f.Base)
+	if f.BaseSigner != "" {
+		line("", "signed by %s, says the provenance", f.BaseSigner)
+	}
 	line("modules", "%d, in the SBOM", f.Modules)
 	line("checked", "by %d rules, %d warnings", f.Rules, f.Warnings)
 	for _, w := range f.Waivers {

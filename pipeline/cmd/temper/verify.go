@@ -132,6 +132,9 @@ type releaseFacts struct {
 	Go      string `json:"go"`
 	Builder string `json:"builder"`
 	Base    string `json:"base"`
+	// BaseSigner is who signed the base, as whoever built saw; empty if they did
+	// not look.
+	BaseSigner string `json:"baseSigner"`
 	// Modules counts the Go modules in the SBOM.
 	Modules int `json:"modules"`
 	// Rules are those that looked at the image, Warnings what they advise.
@@ -214,6 +217,7 @@ func (f *releaseFacts) provenance(s *evidence.Statement) error {
 			if !strings.Contains(f.Base, "@") {
 				f.Base += "@sha256:" + d.Digest["sha256"]
 			}
+			f.BaseSigner = evidence.SignerOf(d).String()
 		}
 	}
 	return nil
