@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -75,8 +76,8 @@ func checkSigner(ctx context.Context, p *person, base *image.Base, by *release.V
 		sig, err = release.VerifyAttached(ctx, base.Name, base.Digest, base.Attached(), by)
 	}
 	if no := (*release.Refusal)(nil); errors.As(err, &no) {
-		next := "temper base shows what is asked for; if the image has another signer now, name them in temper.yaml"
-		if no.Reason == release.Unsigned && base.Attached() == nil && strings.HasPrefix(base.Name, "/") {
+		next := "if the image has another signer now, name them in temper.yaml, base: {image: ..., identity: ..., issuer: ...}"
+		if no.Reason == release.Unsigned && len(base.Attached()) == 0 && filepath.IsAbs(base.Name) {
 			next = "copy the image with its signature: cosign save --dir " + base.Name + " IMAGE"
 		}
 		return nil, &noError{reasons: []string{"base " + no.Error()}, next: next}

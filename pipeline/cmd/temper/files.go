@@ -19,6 +19,7 @@ func writeFile(path string, content []byte) error {
 }
 
 func replace(path string, content []byte) error {
+	mode := fs.FileMode(0o644)
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
@@ -29,6 +30,7 @@ func replace(path string, content []byte) error {
 		if path, err = filepath.EvalSymlinks(path); err != nil {
 			return err
 		}
+		mode = info.Mode().Perm()
 	}
 	tmp, err := os.CreateTemp(dirOf(path), ".temper-*")
 	if err != nil {
@@ -36,7 +38,7 @@ func replace(path string, content []byte) error {
 	}
 	defer os.Remove(tmp.Name())
 	defer tmp.Close()
-	if err := tmp.Chmod(0o644); err != nil {
+	if err := tmp.Chmod(mode); err != nil {
 		return err
 	}
 	if _, err := tmp.Write(content); err != nil {

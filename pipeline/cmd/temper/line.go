@@ -126,7 +126,7 @@ func (l *line) make(ctx context.Context, svc *service.Service, slots chan struct
 	if err := l.judge(ctx, one, bins); err != nil {
 		return nil, err
 	}
-	if one.images, err = describe(svc, l.base, one.artifact, bins); err != nil {
+	if one.images, err = describe(svc, l.base.Base, one.artifact, bins); err != nil {
 		return nil, err
 	}
 	return one, l.state(one)

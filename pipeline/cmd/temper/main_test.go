@@ -9,6 +9,7 @@ import (
 	"io"
 	"log"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -33,7 +34,23 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"temper": main})
+	testscript.Main(m, map[string]func(){"temper": func() {
+		if host := os.Getenv("GCR"); host != "" {
+			remote.DefaultTransport = standIn(host)
+		}
+		main()
+	}})
+}
+
+// A standIn answers for gcr.io, so that stories can be told of distroless.
+type standIn string
+
+func (host standIn) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host == "gcr.io" {
+		r = r.Clone(r.Context())
+		r.URL.Scheme, r.URL.Host, r.Host = "http", string(host), ""
+	}
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 // Every story has a registry of its own at $REGISTRY. What Go has downloaded is
@@ -75,6 +92,7 @@ func TestStories(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "copy": copyImage, "tags": tags, "repositories": repositories, "digest": digest, "alter": alter, "lie": lie,
 			"sboms": sboms, "attested": attested, "agrees": agrees,
+			"base": pushBase, "sigstore": newSigstore, "sign": signImage, "save": saveImage, "expand": expand,
 		},
 	})
 }
@@ -157,6 +175,11 @@ func digest(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s holds no %s", args[1], args[2])
+}
+
+// expand FROM TO: copies a file with its variables replaced.
+func expand(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(os.Expand(ts.ReadFile(args[0]), ts.Getenv)), 0o644))
 }
 
 // alter LAYOUT DIGEST: changes a byte of a blob.

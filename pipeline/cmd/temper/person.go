@@ -7,11 +7,14 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
 
 	"golang.org/x/term"
 
 	"temper/checks"
 	"temper/pipeline/binary"
+	"temper/pipeline/image"
+	"temper/pipeline/service"
 )
 
 // Everything that Temper says to a person is said in this file.
@@ -127,6 +130,102 @@ func (p *person) verified(f *releaseFacts) {
 		line("waived", "%s, %s %s: %s", w.Rule, until, w.Expires, w.Reason)
 	}
 	io.WriteString(p.err, b.String())
+}
+
+// base tells what images stand on.
+func (p *person) base(f *baseFacts) {
+	var b strings.Builder
+	signer := f.Signer
+	switch {
+	case strings.HasPrefix(f.Base, service.BuiltinBase+"@"):
+		signer = "nobody: Temper makes it"
+	case signer == "":
+		signer = unnamed
+	}
+	fmt.Fprintf(&b, "%s\n  signed by   %s\n  platform    %s\n  user        %s\n  files       %d, %s\n", f.Base, signer, f.Platform, f.User, f.Files, bytesText(f.Size))
+	for _, one := range f.Packages {
+		fmt.Fprintf(&b, "  package     %s %s\n", one.Name, one.Version)
+	}
+	io.WriteString(p.err, printable(b.String()))
+}
+
+// builtin tells that there is nothing to update.
+func (p *person) builtin() {
+	fmt.Fprintf(p.err, "temper: the built-in base comes with Temper, as version %d; a newer Temper may have a newer one\n", image.BuiltinVersion)
+}
+
+// update tells what a newer base brings.
+func (p *person) update(f *updateFacts, distroless bool) {
+	var b strings.Builder
+	if !f.Newer {
+		fmt.Fprintf(&b, "%s is the newest\n", f.Base)
+	} else {
+		fmt.Fprintf(&b, "%s\n  is now      %s\n", f.Base, f.Newest)
+	}
+	if f.Signer != "" {
+		fmt.Fprintf(&b, "  signed by   %s\n", f.Signer)
+	} else {
+		fmt.Fprintf(&b, "  signed by   %s\n", unnamed)
+	}
+	switch c := f.Changes; {
+	case !f.Newer:
+	case c == nil:
+		fmt.Fprintf(&b, "  changes     are not known, for the old image cannot be read: %s\n", f.Unread)
+	case c.None():
+		fmt.Fprintf(&b, "  changes     none, for %s\n", f.Platform)
+	default:
+		for _, one := range c.Packages {
+			fmt.Fprintf(&b, "  package     %s\n", changeText(one))
+		}
+		for _, one := range c.Config {
+			fmt.Fprintf(&b, "  config      %s\n", changeText(one))
+		}
+		fmt.Fprintf(&b, "  files       %d added, %d removed, %d changed, %s -> %s for %s\n",
+			c.Files.Added, c.Files.Removed, c.Files.Changed, bytesText(c.Files.OldSize), bytesText(c.Files.NewSize), f.Platform)
+	}
+	switch {
+	case f.Written:
+		fmt.Fprintf(&b, "  written     to temper.yaml\n")
+	case f.Newer && distroless:
+		fmt.Fprintf(&b, "temper: hint: temper base update --pin writes it into temper.yaml, with its signer; until then it is the one that Temper pins\n")
+	}
+	io.WriteString(p.err, printable(b.String()))
+}
+
+// unnamed stands where nobody was asked to have signed.
+const unnamed = "nobody that temper.yaml names, so it was not checked"
+
+// printable takes out of lines what would do more on a terminal than be read:
+// whoever made a base has a say in them.
+func printable(lines string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, lines)
+}
+
+// changeText is a change as people read it.
+func changeText(c image.Change) string {
+	switch {
+	case c.Old == "":
+		return c.Name + " added, " + c.New
+	case c.New == "":
+		return c.Name + " removed, was " + c.Old
+	}
+	return c.Name + " " + c.Old + " -> " + c.New
+}
+
+// bytesText is a size as people read it.
+func bytesText(n int64) string {
+	switch {
+	case n >= 1e6:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	case n >= 1e3:
+		return fmt.Sprintf("%d kB", n/1e3)
+	}
+	return fmt.Sprintf("%d bytes", n)
 }
 
 // json writes the one object that --json promises.
