@@ -82,6 +82,7 @@ func handshake() {
 	pair, err := tls.X509KeyPair([]byte(os.Getenv("SERVER_CERT")), []byte(os.Getenv("SERVER_KEY")))
 	must("the server's certificate", err)
 	near, far := net.Pipe()
+	must("a deadline", near.SetDeadline(time.Now().Add(10*time.Second)))
 	go func() {
 		server := tls.Server(far, &tls.Config{Certificates: []tls.Certificate{pair}})
 		server.Write([]byte("hello"))
