@@ -86,7 +86,11 @@ func (f fetched) annotated(b *protobundle.Bundle) (*bundle.Bundle, error) {
 			Rfc3161Timestamps: []*protocommon.RFC3161SignedTimestamp{{SignedTimestamp: stamp.SignedRFC3161Timestamp}},
 		}
 	}
-	return bundle.NewBundle(b)
+	var made *bundle.Bundle
+	return made, untripped(func() (err error) {
+		made, err = bundle.NewBundle(b)
+		return err
+	})
 }
 
 // logged reads the entry of the log, and its promise to hold it.

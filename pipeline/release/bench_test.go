@@ -3,6 +3,8 @@ package release
 import (
 	"context"
 	"testing"
+
+	"temper/pipeline/release/releasetest"
 )
 
 // What a release of two platforms costs beside the network: nanoseconds, and
@@ -44,5 +46,24 @@ func BenchmarkRelease(b *testing.B) {
 				})
 			}
 		}
+	}
+}
+
+// What it costs a build to know who signed its base.
+func BenchmarkVerifySigner(b *testing.B) {
+	for _, form := range []Format{Bundle, Legacy} {
+		b.Run(string(form), func(b *testing.B) {
+			s := stall{serve(b, true), anIndex(b, 1), releasetest.New(b), form}
+			s.push(b, s.host, "v1")
+			s.signs(b, s.sigstore, distroless, s.digest)
+			by, ref := believing(b, s.sigstore, distroless), s.repo(b).Digest(s.digest.String())
+			s.requests()
+			for b.Loop() {
+				if _, err := VerifySigner(context.Background(), ref, by, s.options()); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(len(s.requests()))/float64(b.N), "requests/op")
+		})
 	}
 }

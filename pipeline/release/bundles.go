@@ -100,7 +100,7 @@ func (c *claims) tryBundle(raw []byte, digest, about v1.Hash, by *Verifier) {
 // bundle, trusted or not, says that it is a signature.
 func (c *claims) addBundle(raw []byte, about v1.Hash, by *Verifier) (isSignature bool, err error) {
 	var b bundle.Bundle
-	if err := b.UnmarshalJSON(raw); err != nil {
+	if err := untripped(func() error { return b.UnmarshalJSON(raw) }); err != nil {
 		return false, fmt.Errorf("it is malformed: %w", err)
 	}
 	envelope := b.GetDsseEnvelope()
@@ -125,20 +125,28 @@ func (v *Verifier) verifyBundle(b *bundle.Bundle, about v1.Hash) error {
 	return v.verify(b, verify.WithArtifactDigest(about.Algorithm, digest))
 }
 
-// verify asks the library, which reads what strangers wrote: where it trips
-// over one of their bundles, that bundle does not count, and the others do.
-func (v *Verifier) verify(b *bundle.Bundle, what verify.ArtifactPolicyOption) (err error) {
-	defer func() {
-		if trip := recover(); trip != nil {
-			err = fmt.Errorf("it cannot be verified: %v", trip)
-		}
-	}()
-	_, err = v.bundle.Verify(b, verify.NewPolicy(what, v.policy))
+// verify asks the library.
+func (v *Verifier) verify(b *bundle.Bundle, what verify.ArtifactPolicyOption) error {
+	err := untripped(func() error {
+		_, err := v.bundle.Verify(b, verify.NewPolicy(what, v.policy))
+		return err
+	})
 	var other *verify.ErrValueMismatch
 	if errors.As(err, &other) { // the last thing that is looked at
 		return fmt.Errorf("it is by another signer: %w", other)
 	}
 	return err
+}
+
+// untripped lets the library read what strangers wrote: where it trips over
+// something of theirs, that does not count, and what lies beside it does.
+func untripped(read func() error) (err error) {
+	defer func() {
+		if trip := recover(); trip != nil {
+			err = fmt.Errorf("it cannot be read: %v", trip)
+		}
+	}()
+	return read()
 }
 
 func saysSignature(payload []byte) bool {

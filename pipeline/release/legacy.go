@@ -38,9 +38,7 @@ type attached struct {
 // stands behind them.
 func (r *reader) legacy(ctx context.Context, about v1.Hash, by *Verifier) (c *claims, signatures, envelopes attached, err error) {
 	c = &claims{form: Legacy}
-	signatures, err = r.legacyTag(ctx, c, about, signatureSuffix, func(f fetched) error {
-		return c.addSimple(ctx, f, about, by)
-	})
+	signatures, err = r.legacySignatures(ctx, c, about, by)
 	if err != nil {
 		return nil, attached{}, attached{}, err
 	}
@@ -48,6 +46,13 @@ func (r *reader) legacy(ctx context.Context, about v1.Hash, by *Verifier) (c *cl
 		return c.addEnvelope(ctx, f, about, by)
 	})
 	return c, signatures, envelopes, err
+}
+
+// legacySignatures reads the tag with the signatures of a manifest.
+func (r *reader) legacySignatures(ctx context.Context, c *claims, about v1.Hash, by *Verifier) (attached, error) {
+	return r.legacyTag(ctx, c, about, signatureSuffix, func(f fetched) error {
+		return c.addSimple(ctx, f, about, by)
+	})
 }
 
 // legacyTag reads one legacy tag of a manifest, and hands every layer to the

@@ -20,7 +20,8 @@ type Signature struct {
 	Signer string
 	// Identity is the signer's, the zero value if it is a key.
 	Identity Identity
-	// Forms are those in which the signature was found.
+	// Forms are those in which the signature was found, of those that were
+	// looked at.
 	Forms []Format
 }
 
@@ -43,10 +44,18 @@ func VerifySigner(ctx context.Context, ref name.Digest, by *Verifier, opts Optio
 	if err != nil {
 		return nil, err
 	}
-	forms, err := r.claims(ctx, about, by, "")
+	bundles, _, _, err := r.bundles(ctx, about, by)
 	if err != nil {
 		return nil, fmt.Errorf("looking for signatures of %s: %w", ref, err)
 	}
+	if bundles.signed { // one is enough; others may be many, and far away
+		return signedBy(ref.String(), about, []*claims{bundles}, by)
+	}
+	legacy := &claims{form: Legacy}
+	if _, err := r.legacySignatures(ctx, legacy, about, by); err != nil {
+		return nil, fmt.Errorf("looking for signatures of %s: %w", ref, err)
+	}
+	forms := []*claims{bundles, legacy}
 	return signedBy(ref.String(), about, forms, by)
 }
 

@@ -259,7 +259,7 @@ func TestVerifySignerByKey(t *testing.T) {
 		}
 		forms := []Format{form}
 		if form == Both {
-			forms = []Format{Bundle, Legacy}
+			forms = []Format{Bundle} // nobody looks further
 		}
 		want := &Signature{Digest: p.digest, Signer: signer.Verifier().String(), Forms: forms}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -278,6 +278,13 @@ func TestVerifySignerCannotLook(t *testing.T) {
 	s.signs(t, s.sigstore, distroless, s.digest)
 	by := believing(t, s.sigstore, distroless)
 	ref := s.repo(t).Digest(s.digest.String())
+	s.requests()
+	if _, err := VerifySigner(context.Background(), ref, by, s.options()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(s.requests()); n != 4 { // the greeting, referrers, the tag, the signature
+		t.Errorf("it took %d requests, want 4", n)
+	}
 	for _, path := range []string{"/referrers/", "/manifests/sha256-", "/blobs/"} {
 		s.answer(func(_ int, w http.ResponseWriter, r *http.Request) bool {
 			if strings.Contains(r.URL.Path, path) {

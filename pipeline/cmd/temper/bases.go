@@ -50,6 +50,9 @@ func verifierOf(repo *service.Repository, trustedRoot string) (*release.Verifier
 	if trustedRoot != "" {
 		s.TrustedRoot = trustedRoot
 	}
+	if trustedRoot != "" && s.Identity == "" {
+		return nil, usagef("--trusted-root: temper.yaml names no identity that must have signed the base %s", repo.Base)
+	}
 	switch {
 	case s.Key != "":
 		return release.LoadVerifier(s.Key)

@@ -29,6 +29,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"temper/pipeline/release/releasetest"
+	"temper/pipeline/service"
 )
 
 // base VARIABLE REF FOLDER [ENV]...: pushes a base that holds the folder, for
@@ -180,5 +181,63 @@ func saveImage(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(path.AppendIndex(index))
 	if sig, err := remote.Image(ref.Context().Tag(signatureTag(digest))); err == nil {
 		ts.Check(path.AppendImage(sig, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": signatureTag(digest)})))
+	}
+}
+
+// Who must have signed a base is whom temper.yaml names, and Google of
+// distroless, whatever it names.
+func TestVerifierOf(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, content []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(private.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := write("base.pub", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	trusted := write("root.json", releasetest.New(t).TrustedRoot(t))
+	const google = "keyless@distroless.iam.gserviceaccount.com (https://accounts.google.com)"
+	for _, tc := range []struct {
+		name, base  string
+		signer      *service.Signer
+		trustedRoot string
+		want, err   string
+	}{
+		{name: "nobody", base: "builtin"},
+		{name: "nobody of an image", base: "debian@sha256:" + strings.Repeat("a", 64)},
+		{name: "distroless", base: "distroless", want: google},
+		{name: "distroless, a trusted root", base: "distroless", signer: &service.Signer{TrustedRoot: trusted}, want: google},
+		{name: "distroless, a trusted root on the command line", base: "distroless", trustedRoot: trusted, want: google},
+		{name: "an identity", base: "x", signer: &service.Signer{Identity: "a@example.com", Issuer: "https://a.example"}, want: "a@example.com (https://a.example)"},
+		{name: "a key", base: "x", signer: &service.Signer{Key: key}, want: "key sha256:"},
+		{name: "no key", base: "x", signer: &service.Signer{Key: trusted}, err: "is not a key"},
+		{name: "no trusted root", base: "distroless", trustedRoot: key, err: "is not a trusted root"},
+		{name: "a trusted root for nobody", base: "builtin", trustedRoot: trusted, err: "temper.yaml names no identity that must have signed the base builtin"},
+		{name: "a trusted root for a key", base: "x", signer: &service.Signer{Key: key}, trustedRoot: trusted, err: "names no identity"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			v, err := verifierOf(&service.Repository{Base: tc.base, Signer: tc.signer}, tc.trustedRoot)
+			if tc.err != "" {
+				if err == nil || !strings.Contains(err.Error(), tc.err) {
+					t.Errorf("err is %v, want %q", err, tc.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v == nil != (tc.want == "") || v != nil && !strings.HasPrefix(v.String(), tc.want) {
+				t.Errorf("it is %v, want %q", v, tc.want)
+			}
+		})
 	}
 }
