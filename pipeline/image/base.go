@@ -181,6 +181,14 @@ func (b *Base) Remote() (name.Digest, bool) {
 	return ref.Context().Digest(b.Digest.String()), true
 }
 
+// Artifact returns the base itself, an image or an index.
+func (b *Base) Artifact() mutate.Appendable {
+	if b.image != nil {
+		return b.image
+	}
+	return b.index
+}
+
 // Image returns the base's image for a platform, or an error that lists the
 // platforms it has.
 func (b *Base) Image(platform v1.Platform) (v1.Image, error) {

@@ -58,6 +58,8 @@ type baseFacts struct {
 	Files    int           `json:"files"`
 	Size     int64         `json:"size"`
 	Packages []packageFact `json:"packages"`
+	// Unread are databases of packages that Temper cannot read, by path.
+	Unread []string `json:"unread,omitempty"`
 }
 
 type packageFact struct {
@@ -81,7 +83,7 @@ func showBase(ctx context.Context, p *person, f baseFlags) error {
 	facts := &baseFacts{
 		Base: fullName(base.Base), Digest: base.Digest.String(), Signer: base.signer.String(),
 		Platform: repo.Platforms[0].String(), User: contents.Config.User,
-		Files: contents.Files, Size: contents.Size, Packages: []packageFact{},
+		Files: contents.Files, Size: contents.Size, Packages: []packageFact{}, Unread: contents.Unread,
 	}
 	for _, one := range contents.Packages {
 		facts.Packages = append(facts.Packages, packageFact{one.Name, one.Version})

@@ -146,6 +146,9 @@ func (p *person) base(f *baseFacts) {
 	for _, one := range f.Packages {
 		fmt.Fprintf(&b, "  package     %s %s\n", one.Name, one.Version)
 	}
+	for _, path := range f.Unread {
+		fmt.Fprintf(&b, "  unread      %s, a database of packages that Temper cannot read\n", path)
+	}
 	io.WriteString(p.err, printable(b.String()))
 }
 

@@ -27,13 +27,14 @@ type sbomFlags struct {
 func newSBOM(p *person) *cobra.Command {
 	var f sbomFlags
 	cmd := &cobra.Command{
-		Use:   "sbom [flags] LAYOUT[#NAME]|TARBALL[#NAME]|REF",
+		Use:   "sbom [flags] LAYOUT[#NAME]|TARBALL[#NAME]|REF|builtin",
 		Short: "What an image is made of, whoever built it",
 		Long: `sbom reads every layer of an image and prints what is in it: the packages of its
 distribution, as dpkg's and apk's databases list them, every Go executable with its
 modules and its Go release, and every file with its digest. An argument that exists
-on disk is what it looks like; #NAME chooses one of several images. Of an index it
-describes all images, or the one for --platform.
+on disk is what it looks like; #NAME chooses one of several images; builtin is the
+base that Temper makes. Of an index it describes all images, or the one for
+--platform.
 
 It asks nobody but the image, so it knows the licences of apk's packages only: those
 of Go modules are in the SBOM that temper build writes, and release signs.
@@ -101,6 +102,13 @@ func forPlatform(platform string) string {
 func findOne(ctx context.Context, arg, tmp string) (subject, error) {
 	file, want := arg, ""
 	if _, err := os.Stat(arg); err != nil {
+		if arg == service.BuiltinBase {
+			base, err := image.Builtin()
+			if err != nil {
+				return subject{}, err
+			}
+			return subject{name: arg, artifact: base.Artifact()}, nil
+		}
 		file, want, _ = strings.Cut(arg, "#")
 	}
 	all, err := find(ctx, file, tmp)
