@@ -141,6 +141,8 @@ func (e *engineStandIn) leaf(f *ast.Field, text string) any {
 		return e.exit
 	case "stderr":
 		return e.stderr
+	case "entrypoint":
+		return []string{"/usr/local/bin/orders"}
 	case "stdout":
 		switch {
 		case strings.Contains(text, `"services"`):
@@ -323,6 +325,45 @@ func TestLayouts(t *testing.T) {
 	if _, err := p.Layouts(ctx, "orders", "order", "stocks"); errors.As(err, &no) || err == nil ||
 		!strings.Contains(err.Error(), "1 error") || !strings.Contains(err.Error(), `"order"`) || !strings.Contains(err.Error(), `"stocks"`) {
 		t.Errorf("broken rules and wrong names give %v, want all of it", err)
+	}
+}
+
+// What a layout is made into: each is a step of temper's that sees the layout
+// read-only, and no cache of any service.
+func TestOutputs(t *testing.T) {
+	ctx := context.Background()
+	p, e := pipeline(t, Options{})
+	layout := p.client.Directory()
+	if _, err := p.Binary(ctx, layout, "linux/arm64"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.SBOM(ctx, layout, "cyclonedx", "linux/amd64"); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []Format{JSON, SARIF, HTML, Text} {
+		file, err := p.ReportFile(ctx, layout, format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := file.ID(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := e.golden(t, "outputs"); strings.Contains(got, "cacheVolume(name: \"temper:") {
+		t.Error("looking at a layout mounts a service's cache")
+	}
+	if _, err := p.ReportFile(ctx, layout, "pdf"); err == nil || !strings.Contains(err.Error(), "json, sarif, html and text") {
+		t.Errorf("an unknown format gives %v", err)
+	}
+	e.exit, e.stderr = 3, "orders: 1 error\n"
+	for _, format := range []Format{JSON, SARIF, HTML, Text} {
+		if _, err := p.ReportFile(ctx, layout, format); err != nil {
+			t.Errorf("the %s report of an image that breaks a rule: %v", format, err)
+		}
+	}
+	e.exit, e.stderr = 1, "no such layout\n"
+	if _, err := p.ReportFile(ctx, layout, Text); err == nil || err.Error() != "no such layout" {
+		t.Errorf("a report of what cannot be read gives %v", err)
 	}
 }
 

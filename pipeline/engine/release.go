@@ -23,11 +23,10 @@ func (p *Pipeline) Check(ctx context.Context, layout *dagger.Directory) (string,
 }
 
 func (p *Pipeline) checking(layout *dagger.Directory) (*dagger.Container, error) {
-	c, err := p.runner()
+	c, err := p.on(layout)
 	if err != nil {
 		return nil, err
 	}
-	c = c.WithMountedDirectory(layoutDir, layout, dagger.ContainerWithMountedDirectoryOpts{ReadOnly: true})
 	c, args := p.accepting(c, "check", "--json")
 	return withTemper(c, append(args, layoutDir)...), nil
 }
@@ -89,13 +88,11 @@ func (p *Pipeline) Release(ctx context.Context, layout *dagger.Directory, reposi
 	if key.Private == nil {
 		return nil, errors.New("no key to sign with: give a cosign private key, such as one from temper keygen")
 	}
-	c, err := p.runner()
+	c, err := p.on(layout)
 	if err != nil {
 		return nil, err
 	}
-	c = r.in(withPassword(fresh(c), key.Password)).
-		WithSecretVariable("TEMPER_KEY", key.Private).
-		WithMountedDirectory(layoutDir, layout, dagger.ContainerWithMountedDirectoryOpts{ReadOnly: true})
+	c = r.in(withPassword(fresh(c), key.Password)).WithSecretVariable("TEMPER_KEY", key.Private)
 	c, args := p.accepting(c, "release", "--key", "env://TEMPER_KEY")
 	args = append(args, r.flags()...)
 	for _, tag := range tags {

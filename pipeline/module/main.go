@@ -307,9 +307,5 @@ func (t *Temper) Binary(ctx context.Context) (*dagger.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := file.ID(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return dagger.Ref[*dagger.File](dag, dagger.ID(id)), nil
+	return outFile(ctx, file)
 }

@@ -73,13 +73,116 @@ func (i *Image) Digest(ctx context.Context) (string, error) {
 	return digests[i.Name], nil
 }
 
-// What the rules found in the image, as JSON.
-func (i *Image) Report(ctx context.Context) (string, error) {
+// What the rules found in the image, whether it passes or not.
+func (i *Image) Report(
+	ctx context.Context,
+	// One of json, sarif, html and text.
+	// +optional
+	// +default="json"
+	format string,
+) (string, error) {
 	p, layout, err := i.open(ctx)
 	if err != nil {
 		return "", err
 	}
-	return p.Report(ctx, layout)
+	file, err := p.ReportFile(ctx, layout, engine.Format(format))
+	if err != nil {
+		return "", err
+	}
+	return file.Contents(ctx)
+}
+
+// Check the image again: what breaks a rule is an error that shows the findings.
+func (i *Image) Assert(ctx context.Context) (*Image, error) {
+	p, layout, err := i.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := p.Check(ctx, layout); err != nil {
+		return nil, err
+	}
+	return i, nil
+}
+
+// What the image is made of: packages, modules and files with their digests.
+func (i *Image) Sbom(
+	ctx context.Context,
+	// One of spdx (2.3) and cyclonedx (1.6).
+	// +optional
+	// +default="spdx"
+	format string,
+	// The image for OS/ARCH only.
+	// +optional
+	platform string,
+) (string, error) {
+	p, layout, err := i.open(ctx)
+	if err != nil {
+		return "", err
+	}
+	file, err := p.SBOM(ctx, layout, format, platform)
+	if err != nil {
+		return "", err
+	}
+	return file.Contents(ctx)
+}
+
+// The image of one platform as an archive for docker load and podman load.
+func (i *Image) AsTarball(
+	ctx context.Context,
+	// The platform, as OS/ARCH; needed where there are several.
+	// +optional
+	platform string,
+) (*dagger.File, error) {
+	p, layout, err := i.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	file, err := p.Tarball(ctx, layout, platform)
+	if err != nil {
+		return nil, err
+	}
+	return outFile(ctx, file)
+}
+
+// The image of one platform as a container, to run it or to look into it. What
+// is made of it is no longer the image that was checked.
+func (i *Image) Container(
+	ctx context.Context,
+	// The platform, as OS/ARCH; needed where there are several.
+	// +optional
+	platform string,
+) (*dagger.Container, error) {
+	p, layout, err := i.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := p.Container(ctx, layout, platform)
+	if err != nil {
+		return nil, err
+	}
+	id, err := c.ID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return dagger.Ref[*dagger.Container](dag, dagger.ID(id)), nil
+}
+
+// The executable that the image of one platform starts.
+func (i *Image) Binary(
+	ctx context.Context,
+	// The platform, as OS/ARCH; needed where there are several.
+	// +optional
+	platform string,
+) (*dagger.File, error) {
+	p, layout, err := i.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	file, err := p.Binary(ctx, layout, platform)
+	if err != nil {
+		return nil, err
+	}
+	return outFile(ctx, file)
 }
 
 // Publish, sign and attest the image, verify what was written, then move the

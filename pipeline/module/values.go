@@ -53,6 +53,14 @@ func outDirectory(ctx context.Context, dir *sdk.Directory) (*dagger.Directory, e
 	return dagger.Ref[*dagger.Directory](dag, dagger.ID(id)), nil
 }
 
+func outFile(ctx context.Context, file *sdk.File) (*dagger.File, error) {
+	id, err := file.ID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return dagger.Ref[*dagger.File](dag, dagger.ID(id)), nil
+}
+
 // pipeline is the engine's pipeline for what the constructor was given.
 func (t *Temper) pipeline(ctx context.Context, platforms []string) (*engine.Pipeline, error) {
 	client, err := connect(ctx)

@@ -138,11 +138,10 @@ func taken(ctx context.Context, of subject, platform *v1.Platform) ([]evidence.I
 	}
 	var list []evidence.Image
 	for _, img := range imgs {
-		config, err := img.ConfigFile()
+		on, err := platformOf(img)
 		if err != nil {
-			return nil, fmt.Errorf("reading image config: %w", err)
+			return nil, err
 		}
-		on := v1.Platform{OS: config.OS, Architecture: config.Architecture, Variant: config.Variant}
 		if platform != nil && !image.SamePlatform(on, *platform) {
 			continue
 		}
@@ -184,6 +183,7 @@ func documentName(name string) string {
 	if i := strings.LastIndex(name, ":"); i > 0 {
 		name = name[:i]
 	}
+	name = strings.TrimSuffix(name, ".tar")
 	name = strings.Trim(unfit.ReplaceAllString(strings.ToLower(name), "-"), "-.")
 	if name == "" {
 		return "image"

@@ -69,7 +69,7 @@ func TestDocumentName(t *testing.T) {
 		"ghcr.io/acme/shop/orders:v1":          "orders",
 		"localhost:5000/orders@sha256:0123":    "orders",
 		"localhost:5000/orders:v1@sha256:0123": "orders",
-		"My Image (copy).tar":                  "my-image-copy-.tar",
+		"My Image (copy).tar":                  "my-image-copy",
 		`"\x1b[2J"`:                            "x1b-2j",
 		"..":                                   "image",
 		"":                                     "image",
