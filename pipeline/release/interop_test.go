@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 
 	"temper/pipeline/evidence"
+	"temper/pipeline/release/releasetest"
 )
 
 // A workbench is a folder with a key pair and the real cosign commands.
@@ -241,5 +242,43 @@ func TestCosignSigns(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What the tests' own Sigstore signs is what the world takes for signed: the
+// real commands verify it offline, and refuse what Temper refuses.
+func TestCosignVerifiesByIdentity(t *testing.T) {
+	b := newWorkbench(t)
+	const as = " --certificate-oidc-issuer https://accounts.google.com --certificate-identity "
+	for _, tc := range []struct {
+		form Format
+		line string
+	}{
+		{Legacy, "cosign2 verify --offline --trusted-root sigstore.json"},
+		{Legacy, "cosign3 verify --trusted-root sigstore.json"},
+		{Bundle, "cosign2 verify --trusted-root sigstore.json --new-bundle-format"},
+		{Bundle, "cosign3 verify --trusted-root sigstore.json"},
+	} {
+		if !b.has(tc.line) {
+			continue
+		}
+		t.Run(tc.line, func(t *testing.T) {
+			s := stall{serve(t, true), anIndex(t, 1), releasetest.New(t), tc.form}
+			s.push(t, s.host, "v1")
+			s.signs(t, s.sigstore, distroless, s.digest)
+			b.write(t, "sigstore.json", s.sigstore.TrustedRoot(t))
+			line := tc.line + " --allow-insecure-registry" + as
+			ref := s.repo(t).Digest(s.digest.String())
+			if out, err := b.run(t, line+distroless.Subject+" REF", ref); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+			if out, err := b.run(t, line+"mallory@example.com REF", ref); err == nil {
+				t.Errorf("somebody else's verifies:\n%s", out)
+			}
+			b.write(t, "sigstore.json", releasetest.New(t).TrustedRoot(t))
+			if out, err := b.run(t, line+distroless.Subject+" REF", ref); err == nil {
+				t.Errorf("with another trusted root it verifies:\n%s", out)
+			}
+		})
 	}
 }

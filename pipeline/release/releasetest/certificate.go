@@ -18,9 +18,11 @@ import (
 )
 
 var (
-	// issuerOID is where a certificate says who vouches for its subject.
-	// https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md
-	issuerOID = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 1, 8}
+	// issuerOID is where a certificate says who vouches for its subject, and
+	// oldIssuerOID where it says so for those who look no further: Fulcio writes
+	// both. https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md
+	issuerOID    = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 1, 8}
+	oldIssuerOID = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 1, 1}
 	// timestampsOID is where it holds the promises of logs of certificates.
 	// https://www.rfc-editor.org/rfc/rfc6962#section-3.3
 	timestampsOID = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11129, 2, 4, 2}
@@ -37,6 +39,7 @@ func (s *Sigstore) certificate(t testing.TB, by Signer) (*x509.Certificate, *ecd
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
 		ExtraExtensions: []pkix.Extension{
+			{Id: oldIssuerOID, Value: []byte(by.Issuer)},
 			{Id: issuerOID, Value: must(asn1.MarshalWithParams(by.Issuer, "utf8"))(t)},
 		},
 	}
