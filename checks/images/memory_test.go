@@ -20,11 +20,10 @@ import (
 // its digest says.
 type watched struct {
 	v1.Layer
-	mediaType            types.MediaType
-	diffID               v1.Hash
-	bytes                []byte
-	packed, unpacked     int
-	otherBytes, otherTar bool
+	mediaType        types.MediaType
+	diffID           v1.Hash
+	packed, unpacked int
+	otherBytes       bool
 }
 
 func (w *watched) MediaType() (types.MediaType, error) {

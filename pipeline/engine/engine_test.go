@@ -25,6 +25,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -85,7 +86,7 @@ func (e *engineStandIn) Do(r *http.Request) (*http.Response, error) {
 	if err := json.NewDecoder(r.Body).Decode(&q); err != nil {
 		return nil, err
 	}
-	doc, errs := gqlparser.LoadQuery(e.schema, q.Query)
+	doc, errs := gqlparser.LoadQueryWithRules(e.schema, q.Query, rules.NewDefaultRules())
 	if errs != nil {
 		e.t.Errorf("the query does not fit the schema: %v\n%s", errs, q.Query)
 		return nil, errs

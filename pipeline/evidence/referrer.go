@@ -19,17 +19,17 @@ const (
 
 	// PredicateTypeAnnotation lets a reader choose without fetching the layer;
 	// buildkit, crane and others write the same one.
-	PredicateTypeAnnotation = "in-toto.io/predicate-type"
+	PredicateTypeAnnotation string = "in-toto.io/predicate-type"
 
 	// emptyMediaType and its content stand in for a configuration that an
 	// artifact does not have.
 	// https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidance-for-an-empty-descriptor
 	emptyMediaType types.MediaType = "application/vnd.oci.empty.v1+json"
-	emptyContent                   = "{}"
+	emptyContent   string          = "{}"
 
 	// maxStatement bounds what is read of a statement: the SBOM of a service
 	// with a thousand modules is half a megabyte.
-	maxStatement = 32 << 20
+	maxStatement int64 = 32 << 20
 )
 
 // manifest is an OCI 1.1 image manifest; go-containerregistry's has no
@@ -108,7 +108,7 @@ func FromReferrer(img v1.Image) (*Statement, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading referrer: %w", err)
 	}
-	if len(raw) > maxStatement {
+	if int64(len(raw)) > maxStatement {
 		return nil, fmt.Errorf("referrer is larger than %d bytes", maxStatement)
 	}
 	return Parse(raw)

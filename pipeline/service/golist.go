@@ -87,7 +87,7 @@ func modulesOf(root string) (workfile string, modules []string, err error) {
 			}
 		}
 		if len(modules) == 0 {
-			return "", nil, fmt.Errorf("%s uses no module; type: go work use -r .", file)
+			return "", nil, fmt.Errorf("%s uses no module; type go work use -r . to have it use those below it", file)
 		}
 		return file, modules, nil
 	}

@@ -52,7 +52,7 @@ func pushBase(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{
 			Platform: &v1.Platform{OS: "linux", Architecture: arch},
-		}}).(v1.ImageIndex)
+		}})
 	}
 	ref, err := name.ParseReference(args[1])
 	ts.Check(err)
