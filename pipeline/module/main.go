@@ -129,8 +129,9 @@ func New(
 	}
 }
 
-// The names of the repository's services: those of temper.yaml or, without it,
-// every main package.
+// List the services of the repository.
+//
+// They are those of temper.yaml or, without it, every main package.
 func (t *Temper) Services(ctx context.Context) ([]string, error) {
 	p, err := t.pipeline(ctx, nil)
 	if err != nil {
@@ -147,7 +148,7 @@ func (t *Temper) Services(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// One service of the repository.
+// Choose one service of the repository.
 func (t *Temper) Service(
 	// The service's name, one of those that services lists.
 	name string,
@@ -167,9 +168,10 @@ func (t *Temper) Check(ctx context.Context) error {
 	return err
 }
 
-// Build and check every service, then publish, sign and attest each, verify
-// what was written, and move the tags. Nothing is published if one of them
-// breaks a rule.
+// Build, check, publish and sign every service, and only then move the tags.
+//
+// What was written is verified before a tag moves, and nothing is published if
+// one of the services breaks a rule.
 //
 // +cache="never"
 func (t *Temper) Release(
@@ -225,9 +227,10 @@ func (t *Temper) Release(
 	return all, nil
 }
 
-// Verify an image in a registry: signature, SBOM, provenance and report, by one
-// key, about this very digest. The answer is JSON; an image that does not
-// verify is an error with the reason.
+// Verify an image in a registry: signature, SBOM, provenance and report.
+//
+// All of them have to be by the one key and about this very digest. The answer
+// is JSON; an image that does not verify is an error with the reason.
 //
 // +cache="never"
 func (t *Temper) Verify(
@@ -268,8 +271,7 @@ func (t *Temper) Verify(
 	return p.Verify(ctx, []string{ref}, public, at)
 }
 
-// A new pair of keys to sign and verify with, in cosign's format: cosign.key
-// and cosign.pub.
+// Make a pair of keys to sign and verify with: cosign.key and cosign.pub.
 //
 // +cache="never"
 func (t *Temper) Keygen(
@@ -297,7 +299,7 @@ func (t *Temper) Keygen(
 	return outDirectory(ctx, keys)
 }
 
-// The temper command as a file, for the engine's platform.
+// The temper command itself, for the engine's platform.
 func (t *Temper) Binary(ctx context.Context) (*dagger.File, error) {
 	p, err := t.pipeline(ctx, nil)
 	if err != nil {

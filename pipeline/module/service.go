@@ -20,8 +20,9 @@ type TemperService struct {
 	Temper *Temper
 }
 
-// Compile, assemble and check the service's image. One that breaks a rule is
-// an error that shows what was found.
+// Compile, assemble and check the service's image.
+//
+// One that breaks a rule is an error that shows what was found.
 func (s *TemperService) Image(
 	ctx context.Context,
 	// Build for these OS/ARCH, in place of the configured ones.
@@ -92,7 +93,9 @@ func (i *Image) Report(
 	return file.Contents(ctx)
 }
 
-// Check the image again: what breaks a rule is an error that shows the findings.
+// Check the image again, and return it if it breaks no rule.
+//
+// What breaks a rule is an error that shows the findings.
 func (i *Image) Assert(ctx context.Context) (*Image, error) {
 	p, layout, err := i.open(ctx)
 	if err != nil {
@@ -144,8 +147,9 @@ func (i *Image) AsTarball(
 	return outFile(ctx, file)
 }
 
-// The image of one platform as a container, to run it or to look into it. What
-// is made of it is no longer the image that was checked.
+// The image of one platform as a container, to run it or to look into it.
+//
+// What is made of it is no longer the image that was checked.
 func (i *Image) Container(
 	ctx context.Context,
 	// The platform, as OS/ARCH; needed where there are several.
@@ -185,8 +189,7 @@ func (i *Image) Binary(
 	return outFile(ctx, file)
 }
 
-// Publish, sign and attest the image, verify what was written, then move the
-// tags.
+// Publish, sign and attest the image, verify it, then move the tags.
 //
 // +cache="never"
 func (i *Image) Publish(
