@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -149,7 +151,8 @@ func TestLivePipeline(t *testing.T) {
 	needEngine(t)
 	ctx := t.Context()
 	dir, command := layDown(t), compiled(t, "linux")
-	client, err := dagger.Connect(ctx)
+	log := new(written)
+	client, err := dagger.Connect(ctx, dagger.WithLogOutput(log))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +194,9 @@ func TestLivePipeline(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer registry.Service.Stop(context.WithoutCancel(ctx))
-	keys, err := p.Keygen(nil)
+	const password = "the password that nobody may see"
+	protect := client.SetSecret("live-test-password", password)
+	keys, err := p.Keygen(protect)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +204,7 @@ func TestLivePipeline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := Key{Private: client.SetSecret("live-test-key", private)}
+	key := Key{client.SetSecret("live-test-key", private), protect}
 	refs, err := p.Release(ctx, layout, "registry:5000/live", []string{"v1"}, key, registry)
 	if err != nil {
 		t.Fatal(err)
@@ -218,6 +223,28 @@ func TestLivePipeline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// No secret is in what the steps said, in what was exported, or in an error.
+	exported := t.TempDir()
+	if _, err := layout.Export(ctx, exported); err != nil {
+		t.Fatal(err)
+	}
+	wrong := Key{key.Private, client.SetSecret("live-test-wrong", "the wrong one, which nobody may see either")}
+	_, refused := p.Release(ctx, layout, "registry:5000/live", nil, wrong, registry)
+	if refused == nil || !strings.Contains(refused.Error(), "password") {
+		t.Errorf("Release with the wrong password: %v, want it to say so", refused)
+	}
+	body := strings.Split(private, "\n")[1] // a line of the key itself
+	for where, text := range map[string]string{"the log": log.String(), "an error": fmt.Sprint(refused), "a layout": everything(t, exported)} {
+		for _, secret := range []string{password, "which nobody may see either", body} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s shows a secret: %q", where, secret)
+			}
+		}
+	}
+	if !strings.Contains(log.String(), "temper") {
+		t.Error("the log is not that of the steps, so that nothing can be told by it")
+	}
+
 	var verified struct{ Answers []struct{ Verified bool } }
 	if err := json.Unmarshal([]byte(answer), &verified); err != nil || len(verified.Answers) != 1 || !verified.Answers[0].Verified {
 		t.Errorf("Verify = %s, %v", answer, err)
@@ -242,6 +269,42 @@ func TestLivePipeline(t *testing.T) {
 	if _, err := of("broken").Layout(ctx, "broken"); err == nil || errors.As(err, &no) || !strings.Contains(err.Error(), "main.go:3:15: undefined: nothing") {
 		t.Errorf("Layout of a broken service: %v, want the compiler's words", err)
 	}
+}
+
+// written is what a client logs, from many goroutines.
+type written struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (w *written) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.Write(p)
+}
+
+func (w *written) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.String()
+}
+
+// everything is the content of all files of a folder.
+func everything(t *testing.T, dir string) string {
+	t.Helper()
+	var all strings.Builder
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		all.Write(raw)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
 }
 
 // The module, as "dagger call" has it, from the folder of another repository.
