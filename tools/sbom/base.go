@@ -25,7 +25,16 @@ import (
 func makeBase(files map[string]string) (v1.Image, error) {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
+	made := make(map[string]bool)
 	for _, path := range slices.Sorted(maps.Keys(files)) {
+		for i := range path { // syft finds nothing in folders that are not entries
+			if dir := path[:i+1]; path[i] == '/' && !made[dir] {
+				made[dir] = true
+				if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o755}); err != nil {
+					return nil, err
+				}
+			}
+		}
 		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: path, Mode: 0o644, Size: int64(len(files[path]))}); err != nil {
 			return nil, err
 		}

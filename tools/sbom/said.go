@@ -9,13 +9,14 @@ import (
 )
 
 // kinds are what is compared.
-var kinds = []string{modules, sums, toolchains, packages, systems, files}
+var kinds = []string{modules, sums, toolchains, packages, licences, systems, files}
 
 const (
 	modules    = "modules"
 	sums       = "go.sum hashes"
 	toolchains = "Go releases"
 	packages   = "packages of the base"
+	licences   = "licences of all these"
 	systems    = "distributions"
 	files      = "files"
 )
@@ -35,9 +36,10 @@ func newSaid() *said {
 func parse(raw []byte) (*said, error) {
 	var doc struct {
 		Packages []struct {
-			Name, VersionInfo, SourceInfo, PrimaryPackagePurpose string
-			Checksums                                            []struct{ Algorithm, ChecksumValue string }
-			ExternalRefs                                         []struct{ ReferenceLocator string }
+			Name, VersionInfo, SourceInfo, LicenseDeclared, PrimaryPackagePurpose string
+
+			Checksums    []struct{ Algorithm, ChecksumValue string }
+			ExternalRefs []struct{ ReferenceLocator string }
 		}
 		Files []struct{ FileName string }
 	}
@@ -46,16 +48,19 @@ func parse(raw []byte) (*said, error) {
 	}
 	s := newSaid()
 	for _, p := range doc.Packages {
-		if p.PrimaryPackagePurpose == "OPERATING_SYSTEM" {
+		if strings.HasPrefix(p.PrimaryPackagePurpose, "OPERATING") { // two spellings are about
 			s.named[systems][p.Name+" "+p.VersionInfo] = true
 		}
 		for _, ref := range p.ExternalRefs {
 			purl, _, _ := strings.Cut(ref.ReferenceLocator, "?")
 			purl, _, _ = strings.Cut(purl, "#")
 			purl = strings.ReplaceAll(purl, "%2B", "+")
+			if strings.HasPrefix(purl, "pkg:") && p.LicenseDeclared != "" && p.LicenseDeclared != "NOASSERTION" && p.LicenseDeclared != "NONE" {
+				s.named[licences][strings.Replace(purl, "@go1", "@1", 1)] = true
+			}
 			switch {
 			case strings.HasPrefix(purl, "pkg:golang/stdlib@"):
-				s.named[toolchains][strings.TrimPrefix(purl, "pkg:golang/stdlib@")] = true
+				s.named[toolchains][strings.TrimPrefix(strings.TrimPrefix(purl, "pkg:golang/stdlib@"), "go")] = true
 			case strings.HasPrefix(purl, "pkg:golang/"):
 				path, version, _ := strings.Cut(strings.TrimPrefix(purl, "pkg:golang/"), "@")
 				s.named[modules][strings.TrimSpace(path+" "+strings.TrimPrefix(version, "(devel)"))] = true
