@@ -34,4 +34,4 @@ image that starts from an empty or distroless base.`,
 
 // installs matches a package manager and its verb where a command can begin,
 // with options between them.
-var installs = regexp.MustCompile(`(?:^|[\s;&|(/"'\[])(apt|apt-get|aptitude|apk|dnf|microdnf|tdnf|yum|zypper|pacman|brew|pip|pip3|pipx|npm|pnpm|yarn|gem|cargo|conda)["',]*(?:\s+["']?-[^\s;&|]+)*\s+["']?(install|add|in|-S[yu]*|ci)(?:$|[\s;&|"',])`)
+var installs = regexp.MustCompile(`(?:^|[\s;&|(/"'\[])(apt|apt-get|aptitude|apk|dnf|microdnf|tdnf|yum|zypper|pacman|brew|pip|pip3|pipx|npm|pnpm|yarn|gem|cargo|conda)["',]*(?:\s+["']?-[^\s;&|]+)*\s+["']?(install|add|in|-S[yu]*|ci|upgrade|dist-upgrade|full-upgrade)(?:$|[\s;&|"',])`)
