@@ -223,6 +223,12 @@ func (l *layout) add(e Entry) ([]v1.Descriptor, error) {
 	}
 	image := subjects[0]
 	image.Annotations = map[string]string{refName: e.Name}
+	if img, single := e.Artifact.(v1.Image); single {
+		// syft and others choose by it, and an index has it already.
+		if image.Platform, err = platformOf(img); err != nil {
+			return nil, err
+		}
+	}
 	added := []v1.Descriptor{image}
 	refer := func(ref v1.Image) error {
 		desc, err := l.putReferrer(ref)
@@ -257,6 +263,20 @@ func (l *layout) add(e Entry) ([]v1.Descriptor, error) {
 		}
 	}
 	return added, nil
+}
+
+// platformOf is what an image is for, nil for an artifact that is no image.
+func platformOf(img v1.Image) (*v1.Platform, error) {
+	m, err := img.Manifest()
+	if err != nil || !m.Config.MediaType.IsConfig() {
+		return nil, err
+	}
+	config, err := img.ConfigFile()
+	if err != nil || config.OS == "" {
+		return nil, err
+	}
+	p := plain(v1.Platform{OS: config.OS, Architecture: config.Architecture, Variant: config.Variant})
+	return &p, nil
 }
 
 // putArtifact writes an image, or an index and all in it, and returns their

@@ -131,6 +131,21 @@ func TestWriteAndRead(t *testing.T) {
 		t.Errorf("index.json does not have the expected referrers (-want +got):\n%s", diff)
 	}
 
+	// Of a single image index.json says what it is for, as the index itself says
+	// of those in it; other tools choose by that.
+	for _, d := range indexOf(t, dir).Manifests {
+		switch d.Annotations[refName] {
+		case "orders":
+			if d.Platform != nil {
+				t.Errorf("the index is said to be for %s", d.Platform)
+			}
+		case "web":
+			if d.Platform == nil || d.Platform.String() != "linux/amd64" {
+				t.Errorf("the image is said to be for %v, want linux/amd64", d.Platform)
+			}
+		}
+	}
+
 	// Another reader understands it.
 	other := must(layouts.FromPath(dir))(t)
 	check(t, validate.Image(must(other.Image(must(img.Digest())(t)))(t)))
