@@ -39,9 +39,10 @@ test-examples:
 lint:
 	$(GO) run $(STATICCHECK) ./...
 
-# Ratios against ko, in one run on the same sources.
+# Ratios against ko, in one run on the same sources, and against dockle on the same images.
 bench:
 	$(GO) run -C tools/bench . -C ../.. $(BENCH)
+	$(GO) run -C tools/dockle . -C ../..
 
 # What syft and ko say of the same images: minutes to build them.
 sbom:
