@@ -46,7 +46,7 @@ func (img *Image) Command() []string {
 // Rules are the rules about an image, without those about its executable.
 var Rules = []*checks.Check[*Image]{
 	user, onlyExecutable, shell, packageManager, debugTool, setuid, capabilities, worldWritable,
-	entrypoint, entrypointOwner, secret, indexPlatform,
+	entrypoint, entrypointOwner, secret, emptyPassword, indexPlatform,
 	lowPort, historyPackageManager, caCertificates, baseEOL,
 }
 

@@ -125,6 +125,7 @@ const (
 var kept = map[string]bool{
 	"etc/passwd":         true,
 	"etc/group":          true,
+	"etc/shadow":         true,
 	"etc/os-release":     true,
 	"usr/lib/os-release": true,
 }
