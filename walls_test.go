@@ -27,6 +27,7 @@ var may = map[string][]string{
 	"temper/checks/sources":     {"temper/checks", "temper/checks/executables"},
 	"temper/pipeline/service":   {},
 	"temper/pipeline/binary":    {"temper/checks", "temper/checks/executables", "temper/pipeline/service"},
+	"temper/pipeline/sandbox":   {},
 	"temper/pipeline/evidence":  {"temper/checks"},
 	"temper/pipeline/license":   {"temper/pipeline/evidence"},
 	"temper/pipeline/inventory": {"temper/pipeline/evidence", "temper/pipeline/license"},
