@@ -45,6 +45,7 @@ func (d *decoder) service(n *yaml.Node, r *Repository, names map[string]int) *Se
 		"goamd64":   func(v *yaml.Node) { s.GOAMD64 = value(d, v, "goamd64", parseGOAMD64) },
 		"gofips140": func(v *yaml.Node) { s.GOFIPS140 = value(d, v, "gofips140", parseGOFIPS140) },
 		"ldflags":   func(v *yaml.Node) { s.Stamps = d.stamps(v) },
+		"probe":     keep("probe", func(v *yaml.Node) { s.Probe = d.probe(v) }),
 	})
 	if n.Kind != yaml.MappingNode {
 		return s
@@ -53,6 +54,7 @@ func (d *decoder) service(n *yaml.Node, r *Repository, names map[string]int) *Se
 	slices.Sort(s.BuildTags)
 	d.named(n, at["name"], s, names)
 	d.located(at, s)
+	d.probed(at["probe"], s)
 	for _, item := range files { // after dir, which they are relative to
 		s.Files = append(s.Files, d.files(item, s))
 	}
@@ -65,7 +67,7 @@ func (d *decoder) service(n *yaml.Node, r *Repository, names map[string]int) *Se
 
 // newService has the defaults that do not depend on the name.
 func newService(root string) *Service {
-	return &Service{Root: root, Dir: root, Package: ".", User: DefaultUser}
+	return &Service{Root: root, Dir: root, Package: ".", User: DefaultUser, Probe: defaultProbe()}
 }
 
 // named makes sure of a name of its own, and of the path that follows from it.

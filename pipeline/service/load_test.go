@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -154,6 +155,12 @@ func result(t *testing.T, root, dir string, rules []string) *txtar.File {
 	return &txtar.File{Name: "want.json", Data: bytes.ReplaceAll(out.Bytes(), []byte(root), []byte("REPO"))}
 }
 
+// onlyPort tells whether nothing is said of a probe but by the service's port.
+func onlyPort(s *Service, p Probe) bool {
+	p.Port = s.Probe.Port
+	return len(s.Ports) == 1 && s.Ports[0] == p.Port && reflect.DeepEqual(s.Probe, p)
+}
+
 // spare is a repository as JSON has it, without what is empty, what is by
 // default, and what is the same in every case.
 func spare(t *testing.T, repo *Repository) any {
@@ -192,6 +199,9 @@ func spare(t *testing.T, repo *Repository) any {
 			t.Errorf("%v is declared in line %d, which says %q", s["Name"], line, lineOf(t, repo.Config, line))
 		}
 		delete(s, "Line")
+		if p := defaultProbe(); reflect.DeepEqual(repo.Services[i].Probe, p) || onlyPort(repo.Services[i], p) {
+			delete(s, "Probe")
+		}
 		prune(s, map[string]string{"Root": repo.Dir, "User": DefaultUser, "Path": defaultPath(repo.Services[i].Name)})
 	}
 	return all

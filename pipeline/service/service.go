@@ -105,6 +105,8 @@ type Service struct {
 	GOFIPS140 string
 	// Stamps are the -X definitions of the linker, by "importpath.name".
 	Stamps map[string]string
+	// Probe is what it does while it runs.
+	Probe Probe
 }
 
 // Files is a folder or file of the repository and where it goes in the image.
