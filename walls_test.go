@@ -25,6 +25,7 @@ var may = map[string][]string{
 	"temper/checks/images":      {"temper/checks", "temper/checks/executables"},
 	"temper/checks/page":        {"temper/checks"},
 	"temper/checks/sources":     {"temper/checks", "temper/checks/executables"},
+	"temper/checks/probes":      {"temper/checks"},
 	"temper/pipeline/service":   {},
 	"temper/pipeline/binary":    {"temper/checks", "temper/checks/executables", "temper/pipeline/service"},
 	"temper/pipeline/sandbox":   {},
