@@ -36,8 +36,10 @@ var may = map[string][]string{
 	"temper/pipeline/release":   {"temper/checks", "temper/pipeline/evidence"},
 	"temper/pipeline/engine":    {},
 	"temper/pipeline/cmd/temper": {
-		"temper/checks", "temper/checks/executables", "temper/checks/images", "temper/checks/page", "temper/checks/sources", "temper/pipeline/binary", "temper/pipeline/evidence",
-		"temper/pipeline/image", "temper/pipeline/inventory", "temper/pipeline/license", "temper/pipeline/release", "temper/pipeline/service",
+		"temper/checks", "temper/checks/executables", "temper/checks/images", "temper/checks/page", "temper/checks/probes", "temper/checks/sources",
+		"temper/pipeline/binary", "temper/pipeline/evidence",
+		"temper/pipeline/image", "temper/pipeline/inventory", "temper/pipeline/license", "temper/pipeline/release", "temper/pipeline/sandbox",
+		"temper/pipeline/service",
 	},
 	"temper/pipeline/release/releasetest": {}, // for tests
 }

@@ -80,15 +80,15 @@ func (a *asker) over(ctx context.Context, t *http.Transport, method string, sent
 	return status, message
 }
 
-// healthCheck is the method that tells of health.
+// HealthCheck is the gRPC method that tells of health.
 // https://github.com/grpc/grpc/blob/master/doc/health-checking.md
-const healthCheck = "/grpc.health.v1.Health/Check"
+const HealthCheck = "/grpc.health.v1.Health/Check"
 
 // serving asks for the health of a service: status 200 if it is SERVING.
 func (a *asker) serving(ctx context.Context, service string) Answer {
-	answer := Answer{Asked: healthCheck + " of " + service}
+	answer := Answer{Asked: HealthCheck + " of " + service}
 	if service == "" {
-		answer.Asked = healthCheck
+		answer.Asked = HealthCheck
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -97,7 +97,7 @@ func (a *asker) serving(ctx context.Context, service string) Answer {
 	if service != "" {
 		request = append(binary.AppendUvarint([]byte{1<<3 | 2}, uint64(len(service))), service...)
 	}
-	status, message := a.call(ctx, healthCheck, bytes.NewReader(append(prefix(len(request)), request...)))
+	status, message := a.call(ctx, HealthCheck, bytes.NewReader(append(prefix(len(request)), request...)))
 	switch {
 	case status == "":
 	case status == grpcOK && bytes.Equal(message, []byte{1 << 3, 1}):

@@ -122,7 +122,7 @@ func reportOn(t *testing.T, s service) (*checks.Report, error) {
 	}
 	switch {
 	case s.is("grpc"):
-		d.GRPC, d.Health, d.Paths = true, []string{"", "shop.Orders"}, []string{healthCheck}
+		d.GRPC, d.Health, d.Paths = true, []string{"", "shop.Orders"}, []string{HealthCheck}
 	case s.is("worker"), s.is("job"):
 		d.Port, d.Ports = 0, nil
 	case s.is("health-only"):

@@ -47,6 +47,15 @@ func defaultProbe() Probe {
 	}
 }
 
+// Unpromised is the probe of a service of which nothing is known but its ports.
+func Unpromised(ports ...int) Probe {
+	p := defaultProbe()
+	if len(ports) == 1 {
+		p.Port = ports[0]
+	}
+	return p
+}
+
 const probeExample = "{port: 8080, health: [/healthz], host: orders.example.com}"
 
 // probe decodes what a service says of its running.

@@ -33,6 +33,7 @@ type buildFlags struct {
 	created   string
 	source    string
 	cyclonedx bool
+	probe     bool
 }
 
 func newBuild(p *person) *cobra.Command {
@@ -59,6 +60,7 @@ still written, with its failing report, and build exits 3; release refuses it.`,
 	flags.StringVar(&f.tag, "tag", "", "what {{.Tag}} stands for in ldflags")
 	flags.StringVar(&f.created, "created", "", "creation `TIME` of the images, as in 2026-01-31T12:00:00Z (default the Unix epoch)")
 	flags.StringVar(&f.source, "source", "", "record `URI@COMMIT` as the source in place of what git says")
+	flags.BoolVar(&f.probe, "probe", false, "start each service as temper probe does, and add to its report what was seen")
 	flags.BoolVar(&f.cyclonedx, "cyclonedx", false, "write the SBOMs as CycloneDX 1.6 as well")
 	f.add(cmd)
 	flags.BoolVarP(&p.verbose, "verbose", "v", false, "say more, such as which variables were set aside")
@@ -68,6 +70,11 @@ still written, with its failing report, and build exits 3; release refuses it.`,
 func build(ctx context.Context, p *person, f buildFlags) error {
 	if err := f.open(); err != nil {
 		return err
+	}
+	if f.probe {
+		if err := able(); err != nil {
+			return err
+		}
 	}
 	repo, err := service.Load(ctx, f.dir, ruleNames()...)
 	if err != nil {
@@ -99,7 +106,7 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 	p.setAside()
 	l := &line{
 		person: p, repo: repo, tag: f.tag, started: time.Now(), waivers: waivers(repo.Waivers),
-		depict: f.html != "", cyclonedx: f.cyclonedx, trustedRoot: f.trusted,
+		depict: f.html != "", cyclonedx: f.cyclonedx, trustedRoot: f.trusted, probe: f.probe,
 	}
 	if l.cache, err = binary.DefaultCache(); err != nil {
 		return err

@@ -10,12 +10,13 @@ import (
 
 	"temper/checks"
 	"temper/checks/images"
+	"temper/checks/probes"
 	"temper/checks/sources"
 )
 
 // rules are all rules that Temper knows, by name.
 func rules() []checks.Rule {
-	all := slices.Concat(images.AllRules(), sources.AllRules())
+	all := slices.Concat(images.AllRules(), sources.AllRules(), probes.AllRules())
 	slices.SortFunc(all, func(a, b checks.Rule) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }

@@ -21,8 +21,15 @@ func judge(ctx context.Context, name string, artifact mutate.Appendable, opts im
 	if err != nil {
 		return nil, err
 	}
-	j.Report, err = checks.Waive(j.Report, waivers, now)
+	j.Report, err = waive(j.Report, waivers, now)
 	return j, err
+}
+
+// waive applies the waivers of the rules that looked. That one of another rule,
+// such as a probe's in a check, matches nothing is no news.
+func waive(r *checks.Report, waivers []checks.Waiver, now time.Time) (*checks.Report, error) {
+	looked := slices.DeleteFunc(slices.Clone(waivers), func(w checks.Waiver) bool { return !slices.Contains(r.Rules, w.Rule) })
+	return checks.Waive(r, looked, now)
 }
 
 // memory is that of the layers that were read before.

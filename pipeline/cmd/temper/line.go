@@ -42,6 +42,8 @@ type line struct {
 	cyclonedx bool
 	// trustedRoot is a file that stands in for what temper.yaml trusts, or empty.
 	trustedRoot string
+	// probe says to start the services as well.
+	probe bool
 }
 
 // A product is what comes off the line for one service.
@@ -132,7 +134,8 @@ func (l *line) make(ctx context.Context, svc *service.Service, slots chan struct
 	return one, l.state(one)
 }
 
-// judge checks the image, and the module that it was made from.
+// judge checks the image and the module that it was made from, and starts the
+// service if that is asked for.
 func (l *line) judge(ctx context.Context, one *product, bins []*binary.Binary) error {
 	opts := images.Options{Memory: l.memory, Why: l.why(ctx, one)}
 	j, err := images.Check(ctx, one.service.Name, one.artifact, opts)
@@ -155,7 +158,15 @@ func (l *line) judge(ctx context.Context, one *product, bins []*binary.Binary) e
 	if err != nil {
 		return err
 	}
-	one.report, err = checks.Waive(checks.Join(j.Report, asked), l.waivers, l.started)
+	one.report = checks.Join(j.Report, asked)
+	if l.probe {
+		seen, err := probed(ctx, one.service.Name, one.artifact, &promises{one.service.Probe, one.service.Ports})
+		if err != nil {
+			return err
+		}
+		one.report = checks.Join(one.report, seen)
+	}
+	one.report, err = waive(one.report, l.waivers, l.started)
 	return err
 }
 

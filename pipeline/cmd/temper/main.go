@@ -15,6 +15,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"temper/pipeline/sandbox"
 )
 
 const (
@@ -25,6 +27,7 @@ const (
 )
 
 func main() {
+	sandbox.Enter()
 	os.Exit(run(os.Args[1:], &person{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
 }
 
@@ -103,6 +106,6 @@ provenance, and verifies all of it in one call.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usagef("%v", err).hint("%s --help", c.CommandPath())
 	})
-	root.AddCommand(newBase(p), newBuild(p), newCheck(p), newExplain(p), newExport(p), newKeygen(p), newRelease(p), newSBOM(p), newVerify(p), newServices(p), newRegistry(p))
+	root.AddCommand(newBase(p), newBuild(p), newCheck(p), newExplain(p), newExport(p), newKeygen(p), newRelease(p), newSBOM(p), newVerify(p), newServices(p), newRegistry(p), newProbe(p))
 	return root
 }

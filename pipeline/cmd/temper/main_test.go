@@ -31,9 +31,11 @@ import (
 	"temper/pipeline/evidence"
 	"temper/pipeline/image"
 	"temper/pipeline/release"
+	"temper/pipeline/sandbox"
 )
 
 func TestMain(m *testing.M) {
+	sandbox.Enter()
 	testscript.Main(m, map[string]func(){"temper": func() {
 		if host := os.Getenv("GCR"); host != "" {
 			remote.DefaultTransport = standIn(host)
