@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"temper/checks"
 )
@@ -38,6 +39,8 @@ file to each of the paths that temper.yaml declares: probe: {paths}.`,
 	},
 }
 
+const boundary = "; boundary=b"
+
 // maxSent is what is sent as a body: far more than the buffers of two sockets.
 const maxSent = 64 << 20
 
@@ -64,7 +67,7 @@ func (a *asker) bodies(ctx context.Context) []Body {
 		send := []func(context.Context, string) Body{
 			sending(a, "application/json", `{"a":"`),
 			sending(a, "application/x-www-form-urlencoded", "a="),
-			sending(a, "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"a\"; filename=\"a\"\r\n\r\n"),
+			sending(a, "multipart/form-data"+boundary, "--b\r\nContent-Disposition: form-data; name=\"a\"; filename=\"a\"\r\n\r\n"),
 		}
 		if a.GRPC {
 			send = []func(context.Context, string) Body{a.message}
@@ -85,7 +88,7 @@ func (a *asker) bodies(ctx context.Context) []Body {
 // sending sends a chunked body over HTTP/1.1 that begins like one of its type.
 func sending(a *asker, kind, begin string) func(context.Context, string) Body {
 	return func(ctx context.Context, path string) Body {
-		b := Body{Asked: fmt.Sprintf("POST %s as %s", path, kind)}
+		b := Body{Asked: fmt.Sprintf("POST %s as %s", path, strings.TrimSuffix(kind, boundary))}
 		ctx, cancel := context.WithTimeout(ctx, 2*patience)
 		defer cancel()
 		conn, err := a.connect(ctx, a.Port)

@@ -15,6 +15,7 @@ package probes
 import (
 	"context"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -104,7 +105,7 @@ type Running struct {
 	// Died tells how the service ended while it was asked politely; nil if it did
 	// not.
 	Died *End
-	// Open are the ports that it listens on.
+	// Open are the ports that it listens on, sorted.
 	Open []int
 
 	Names     Names
@@ -132,6 +133,9 @@ func Observe(ctx context.Context, d Declaration, launch Launch) (*Running, error
 	if r.Strict.Up && !r.Free.Up {
 		return nil, &StartError{"it started once, and not a second time: " + r.Free.reason()}
 	}
+	r.Open = append(append(r.Open, r.Strict.Ports...), r.Free.Ports...)
+	slices.Sort(r.Open)
+	r.Open = slices.Compact(r.Open)
 	return r, nil
 }
 
@@ -151,7 +155,9 @@ func (r *Running) watch(ctx context.Context, launch Launch, writable bool, s *St
 		return err
 	}
 	if s.Up {
-		err = look(ctx, a)
+		if s.Ports, err = a.Process.Ports(); err == nil {
+			err = look(ctx, a)
+		}
 	}
 	if err != nil || !writable {
 		return err
@@ -163,12 +169,7 @@ func (r *Running) watch(ctx context.Context, launch Launch, writable bool, s *St
 
 // ask asks what a client may ask, waits for what was promised, and says goodbye.
 func (r *Running) ask(ctx context.Context, a *asker) error {
-	var err error
-	if r.Open, err = a.Process.Ports(); err != nil {
-		return err
-	}
 	if r.Port != 0 {
-		r.Insides = a.insides(ctx, r.Open)
 		if r.GRPC {
 			r.Reflected = a.reflects(ctx)
 		} else {
@@ -190,6 +191,14 @@ func (r *Running) ask(ctx context.Context, a *asker) error {
 		end := a.End()
 		r.Died = &end
 		return nil
+	}
+	// Late, so that what is opened after the start is seen as well.
+	var err error
+	if r.Open, err = a.Process.Ports(); err != nil {
+		return err
+	}
+	if r.Port != 0 {
+		r.Insides = a.insides(ctx, r.Open)
 	}
 	r.Stopping, err = a.stop(ctx)
 	return err
@@ -227,9 +236,9 @@ func Rules(r *Running) []*checks.Check[*Running] {
 		return set
 	}
 	if r.Died == nil {
-		set = append(set, slowHeader, idle)
+		set = append(set, slowHeader, idle, pprof)
 	}
-	set = append(set, body, pprof)
+	set = append(set, body)
 	switch {
 	case r.GRPC:
 		set = append(set, reflection)

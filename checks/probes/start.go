@@ -72,6 +72,8 @@ type Start struct {
 	// Port is the one that never opened, 0 if it did.
 	Port   int
 	Within time.Duration
+	// Ports are those that were open then.
+	Ports []int
 	// Said is what it said last, on one line; empty if it came up.
 	Said string
 	// Health is what each health path answered last.

@@ -53,6 +53,11 @@ func main() {
 	if err := agent.Listen(agent.Options{Addr: "0.0.0.0:6061", ShutdownCleanup: true}); err != nil {
 		log.Print(err)
 	}
+	// BAD: a file where a root that is only read has no place for it; what must
+	// be written belongs into a volume, or into /tmp.
+	if err := os.WriteFile("/home/nonroot/careless.pid", fmt.Append(nil, os.Getpid()), 0o666); err != nil {
+		log.Print(err)
+	}
 	routes()
 	go admin()
 	go public()
@@ -83,6 +88,7 @@ func public() {
 // BAD: no Host check and no security header on any of it; see api/guard.
 func routes() {
 	http.HandleFunc("/", home)
+	http.HandleFunc("/healthz", healthz)
 	http.HandleFunc("/add", add)
 	http.HandleFunc("/login", login)
 	http.HandleFunc("/go", leave)
@@ -91,6 +97,17 @@ func routes() {
 	http.HandleFunc("/upload", upload)
 	// BAD: lists folders, and the folder is everything.
 	http.Handle("/files/", http.StripPrefix("/files/", http.FileServer(http.Dir("/"))))
+}
+
+func healthz(w http.ResponseWriter, r *http.Request) {
+	// BAD: another server's trouble becomes its own: all copies are restarted
+	// when the database is slow; worker/health.go tells of itself alone.
+	resp, err := http.Get("http://database:8080/healthz")
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	resp.Body.Close()
 }
 
 func home(w http.ResponseWriter, r *http.Request) {
