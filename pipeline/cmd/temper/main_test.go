@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,6 +77,12 @@ func TestStories(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: false,
 		UpdateScripts:       os.Getenv("UPDATE") != "",
+		Condition: func(cond string) (bool, error) {
+			if cond != "root" {
+				return false, fmt.Errorf("there is no condition %q", cond)
+			}
+			return sandbox.Able() == nil, nil
+		},
 		Setup: func(e *testscript.Env) error {
 			server := httptest.NewServer(registry.New(registry.WithReferrersSupport(true), registry.Logger(log.New(io.Discard, "", 0))))
 			e.Defer(server.Close)
@@ -88,6 +95,7 @@ func TestStories(t *testing.T) {
 			}
 			e.Setenv("REGISTRY", strings.TrimPrefix(server.URL, "http://"))
 			e.Setenv("COSIGN_PASSWORD", "a password")
+			e.Setenv("PLATFORM", "linux/"+runtime.GOARCH)
 			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
 			return nil
 		},

@@ -217,6 +217,9 @@ func (f *probeFlags) promises(repo *service.Repository, s subject) (*promises, e
 	if f.host != "" {
 		out.Host = f.host
 	}
+	if out.Port == 0 && len(out.ports) == 0 && (f.grpc || f.host != "" || len(f.health)+len(f.paths) > 0) {
+		return nil, usagef("%s has no port to ask on", s.name).hint("add --port")
+	}
 	return out, nil
 }
 
