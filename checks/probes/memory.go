@@ -32,7 +32,7 @@ as the manifest has it: probe: {memory: 128MiB}.`,
 	Run: func(r *Running, p *checks.Pass) error {
 		l := r.Load
 		switch {
-		case l.Died && l.End.Memory, l.Memory.Over && l.Memory.Enforced:
+		case l.Memory.Over && l.Memory.Enforced:
 			p.Reportf("memory", "the kernel ended it at its limit of %d MiB", l.Memory.Limit>>20)
 		case l.Memory.Over:
 			p.Reportf("memory", "it took more than its limit of %d MiB", l.Memory.Limit>>20)

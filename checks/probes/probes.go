@@ -71,7 +71,7 @@ type End struct {
 	Code int
 	// Signal is the name of the signal that ended it, empty where none did.
 	Signal string
-	// Memory tells that the kernel ended it for the memory it took.
+	// Memory tells that it was ended for the memory it took.
 	Memory bool
 }
 

@@ -94,7 +94,7 @@ func (s Start) reason() string {
 func (e End) String() string {
 	switch {
 	case e.Memory:
-		return "the kernel ended it at its memory limit"
+		return "it was ended at its memory limit"
 	case e.Signal != "":
 		return "it was ended by " + e.Signal
 	}

@@ -197,7 +197,12 @@ func unprivileged(s *spec) error {
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
 		return fmt.Errorf("ambient capabilities: %w", err)
 	}
-	if err := errors.Join(syscall.Setgroups(nil), syscall.Setresgid(s.GID, s.GID, s.GID), syscall.Setresuid(s.UID, s.UID, s.UID)); err != nil {
+	if !s.Alone {
+		if err := syscall.Setgroups(nil); err != nil {
+			return fmt.Errorf("groups: %w", err)
+		}
+	}
+	if err := errors.Join(syscall.Setresgid(s.GID, s.GID, s.GID), syscall.Setresuid(s.UID, s.UID, s.UID)); err != nil {
 		return err
 	}
 	none := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}

@@ -178,36 +178,45 @@ func (g *group) close() {
 	}
 }
 
-// watch tells, when the process has ended, whether its resident memory was ever
-// above the limit. The kernel keeps the peak, so that little is missed between
-// two looks.
-func watch(pid int, limit int64, ended <-chan struct{}) bool {
+// watch ends a process that takes more than the limit, as the kernel does where
+// there is a group, and tells whether it has. It looks often, and may miss what a
+// process holds for a moment.
+func watch(status string, limit int64, ended <-chan struct{}, kill func()) bool {
 	over := false
 	for {
-		if peak, err := peak(fmt.Sprintf("/proc/%d/status", pid)); err == nil && peak > limit {
+		if n, err := resident(status); err == nil && n > limit && !over {
 			over = true
+			kill()
 		}
 		select {
 		case <-ended:
 			return over
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
 
-// peak reads the highest resident memory of a process, in bytes.
+// resident is the memory that a process holds, in bytes, without pages of files,
+// which the kernel can have back.
 // https://man7.org/linux/man-pages/man5/proc_pid_status.5.html
-func peak(status string) (int64, error) {
+func resident(status string) (int64, error) {
 	f, err := os.Open(status)
 	if err != nil {
 		return 0, err
 	}
 	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if rest, ok := strings.CutPrefix(lines.Text(), "VmHWM:"); ok {
-			kb, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
-			return kb << 10, err
+	var sum int64
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		name, rest, _ := strings.Cut(lines.Text(), ":")
+		if name != "RssAnon" && name != "RssShmem" {
+			continue
 		}
+		kb, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", status, err)
+		}
+		sum += kb << 10
 	}
-	return 0, errors.New("it has no memory any more")
+	return sum, lines.Err()
 }

@@ -13,6 +13,12 @@ func Able() error {
 	return errors.New("a service is started in a sandbox of Linux: run this on Linux, or in a virtual machine")
 }
 
+// Again says that there is no sandbox here.
+func Again(context.Context) (int, error) { return 0, Able() }
+
+// alone is for user namespaces, which only Linux has.
+func alone() (bool, error) { return false, nil }
+
 // Enter does nothing: only Linux has sandboxes.
 func Enter() {}
 

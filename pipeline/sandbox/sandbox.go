@@ -9,8 +9,8 @@
 // [Address] that stands for a pod's: [Process.Dial] reaches it, and nobody else
 // on this machine does.
 //
-// It takes Linux and root. Where that is missing [Able] says so, with what to
-// do. The command that starts a sandbox is started again as the first process in
+// It takes Linux and root, or on most systems any user: [Able] tells, and [Again]
+// runs the command as the root of a user namespace. The command that starts a sandbox is started again as the first process in
 // it, so its main calls [Enter] before anything else.
 package sandbox
 
@@ -48,7 +48,7 @@ type End struct {
 	Code int
 	// Signal is the name of the signal that ended it, empty where none did.
 	Signal string
-	// Memory tells that the kernel ended it for the memory it took.
+	// Memory tells that it was ended for the memory it took.
 	Memory bool
 }
 
@@ -56,7 +56,7 @@ type End struct {
 func (e End) String() string {
 	switch {
 	case e.Memory:
-		return "the kernel ended it at its memory limit"
+		return "it was ended at its memory limit"
 	case e.Signal != "":
 		return "it was ended by the signal " + e.Signal
 	}
@@ -68,8 +68,8 @@ type Memory struct {
 	// Limit is in bytes, and Enforced tells whether the kernel keeps it.
 	Limit    int64
 	Enforced bool
-	// Over tells that the process wanted more: that the kernel ended it, or,
-	// where the limit is not enforced, that its resident memory was larger.
+	// Over tells that the process wanted more, and was ended: by the kernel, or
+	// by who watched it.
 	Over bool
 }
 
@@ -87,6 +87,8 @@ type spec struct {
 	Args     []string
 	Env      []string
 	UID, GID int
+	// Alone says that there is no other user and no other group to leave.
+	Alone bool
 }
 
 // specify takes from an image's configuration what there is to start.

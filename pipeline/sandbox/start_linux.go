@@ -21,8 +21,13 @@ import (
 // Able tells whether a sandbox can be made here: nil, or what is missing and
 // how to get it.
 func Able() error {
-	if os.Geteuid() != 0 {
-		return errors.New("a service is started in namespaces of its own, which takes root")
+	var sets [2]unix.CapUserData
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	if err := unix.Capget(&header, &sets[0]); err != nil {
+		return fmt.Errorf("reading capabilities: %w", err)
+	}
+	if os.Geteuid() != 0 || sets[0].Effective&(1<<unix.CAP_SYS_ADMIN) == 0 {
+		return errors.New("a service is started in namespaces of its own, which takes root and CAP_SYS_ADMIN")
 	}
 	return nil
 }
@@ -68,6 +73,9 @@ func (r *Root) Start(ctx context.Context, opts Options) (*Process, error) {
 	}
 	s, err := specify(dir, r.config, opts)
 	if err != nil {
+		return nil, err
+	}
+	if s.Alone, err = alone(); err != nil {
 		return nil, err
 	}
 	p := &Process{dials: make(chan dial), runs: make(chan struct{}), done: make(chan struct{}), said: new(tail), limit: opts.memory()}
@@ -142,6 +150,9 @@ func (p *Process) start(s *spec) (err error) {
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
 		Pdeathsig:  syscall.SIGKILL,
 	}
+	if s.Alone {
+		asUser(p.cmd.SysProcAttr, s)
+	}
 	err = p.cmd.Start()
 	specs.Close()
 	errs.Close()
@@ -197,7 +208,7 @@ func (p *Process) wait(pid int) {
 			return
 		}
 		if !p.group.enforced() {
-			p.memory.Over = watch(pid, p.limit, ended)
+			p.memory.Over = watch(fmt.Sprintf("/proc/%d/status", pid), p.limit, ended, func() { p.cmd.Process.Kill() })
 		}
 	}()
 	p.cmd.Wait()
@@ -209,10 +220,8 @@ func (p *Process) wait(pid int) {
 		p.end.Signal = unix.SignalName(status.Signal())
 	}
 	p.memory.Limit, p.memory.Enforced = p.limit, p.group.enforced()
-	if p.group.killed() {
-		p.memory.Over = true
-		p.end.Memory = status.Signaled() && status.Signal() == syscall.SIGKILL
-	}
+	p.memory.Over = p.memory.Over || p.group.killed()
+	p.end.Memory = p.memory.Over && status.Signaled() && status.Signal() == syscall.SIGKILL
 	p.group.close()
 }
 

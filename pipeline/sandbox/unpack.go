@@ -48,6 +48,9 @@ func Unpack(ctx context.Context, img v1.Image, dir string) (*Root, error) {
 		return nil, err
 	}
 	u := &unpacker{root: root, left: maxUnpacked}
+	if u.alone, err = alone(); err != nil {
+		return nil, err
+	}
 	for i, l := range layers {
 		if err := u.layer(ctx, l); err != nil {
 			return nil, fmt.Errorf("unpacking layer %d: %w", i+1, err)
@@ -65,6 +68,8 @@ func Unpack(ctx context.Context, img v1.Image, dir string) (*Root, error) {
 type unpacker struct {
 	root *os.Root
 	left int64
+	// alone says that there are no other users to give files to.
+	alone bool
 }
 
 func (u *unpacker) layer(ctx context.Context, l v1.Layer) error {
@@ -148,15 +153,23 @@ func (u *unpacker) entry(name string, h *tar.Header, content io.Reader, added ma
 		if err := u.root.Symlink(h.Linkname, name); err != nil {
 			return err
 		}
-		return u.root.Lchown(name, h.Uid, h.Gid)
+		return u.own(name, h)
 	default:
 		return errors.New("it is no folder, file or link, and the sandbox makes nothing else")
 	}
 	// The owner first: to change it clears the setuid bit.
-	if err := u.root.Lchown(name, h.Uid, h.Gid); err != nil {
+	if err := u.own(name, h); err != nil {
 		return err
 	}
 	return u.root.Chmod(name, h.FileInfo().Mode())
+}
+
+// own gives a file to whom the layer says.
+func (u *unpacker) own(name string, h *tar.Header) error {
+	if u.alone {
+		return nil
+	}
+	return u.root.Lchown(name, h.Uid, h.Gid)
 }
 
 // empty removes what is in a folder, except what this layer has added.

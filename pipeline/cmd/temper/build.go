@@ -72,7 +72,7 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 		return err
 	}
 	if f.probe {
-		if err := able(); err != nil {
+		if err := able(ctx); err != nil {
 			return err
 		}
 	}

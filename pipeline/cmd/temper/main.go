@@ -46,6 +46,10 @@ func run(args []string, p *person) int {
 	if err == nil {
 		return exitDone
 	}
+	var again *againError
+	if errors.As(err, &again) {
+		return again.code
+	}
 	if ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
@@ -66,6 +70,12 @@ func run(args []string, p *person) int {
 	}
 	return exitCould
 }
+
+// An againError says that another process has done what was asked, and said all
+// there was to say.
+type againError struct{ code int }
+
+func (e *againError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
 // sticky remembers that something could not be written: a result that reached
 // nobody is no success.

@@ -49,9 +49,10 @@ a stranger would: names that are not its own, headers that never end, bodies tha
 are too large, redirects to elsewhere, its profiles, and at last to stop.
 
 What a service promises stands in temper.yaml, under probe, and is found by the
-image's name; flags stand over it. It takes Linux and root, and no container
-runtime. An image is started for this machine's platform. The longest promise, which
-is mostly probe: {idle}, is how long it takes.
+image's name; flags stand over it. It takes Linux and no container runtime. Root has
+the memory limit kept by the kernel; for others it is watched, if the system lets
+them have a user namespace. An image is started for this machine's platform. The
+longest promise, mostly probe: {idle}, is how long it takes.
 
 It prints NAME DIGEST for each image that passes and exits 3 if one does not.`,
 		Args: atLeast(1),
@@ -71,7 +72,7 @@ It prints NAME DIGEST for each image that passes and exits 3 if one does not.`,
 }
 
 func probe(ctx context.Context, p *person, f probeFlags, args []string) error {
-	if err := able(); err != nil {
+	if err := able(ctx); err != nil {
 		return err
 	}
 	if err := f.open(); err != nil {
@@ -145,15 +146,19 @@ func probe(ctx context.Context, p *person, f probeFlags, args []string) error {
 // sideBySide is how many services are probed at once. They mostly wait.
 const sideBySide = 8
 
-// able tells whether this machine has sandboxes.
-func able() error {
-	if err := sandbox.Able(); err != nil {
-		if runtime.GOOS == "linux" {
-			return hintf("sudo temper probe ...", "%w", err)
-		}
+// able returns nil where this process can make sandboxes. Where it cannot, and the
+// system lets it, the whole command has run again in a user namespace, and its
+// exit code is the error.
+func able(ctx context.Context) error {
+	err := sandbox.Able()
+	if err == nil || runtime.GOOS != "linux" {
 		return err
 	}
-	return nil
+	code, again := sandbox.Again(ctx)
+	if again != nil {
+		return hintf("sudo temper probe ...", "%w, and nobody else may here: %w", err, again)
+	}
+	return &againError{code}
 }
 
 // load reads the promises; without a temper.yaml there are none but the flags.
