@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -78,7 +79,18 @@ func execute(s *spec) error {
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("executing %s: %w", file, syscall.Exec(file, s.Args, s.Env))
+	err = syscall.Exec(file, s.Args, s.Env)
+	// A process that this one's parent was starting when it unpacked the file
+	// holds it open for writing until it is another program.
+	// https://go.dev/issue/22315
+	for range 500 {
+		if !errors.Is(err, syscall.ETXTBSY) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+		err = syscall.Exec(file, s.Args, s.Env)
+	}
+	return fmt.Errorf("executing %s: %w", file, err)
 }
 
 // mountRoot makes the folder the root, with /proc, /dev and /tmp of its own.

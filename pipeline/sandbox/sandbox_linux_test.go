@@ -357,6 +357,24 @@ func TestStartRefuses(t *testing.T) {
 	}
 }
 
+// A file that somebody still writes when it is to be executed.
+func TestStartWaitsForWhoWrites(t *testing.T) {
+	needsRoot(t)
+	root := unpacked(t, service(t, "exit"))
+	f, err := os.OpenFile(filepath.Join(root.dir, "service"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(200*time.Millisecond, func() { f.Close() })
+	p, err := root.Start(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (End{Code: 7}); p.End() != want {
+		t.Errorf("its end: %+v, want %+v", p.End(), want)
+	}
+}
+
 // Many dial at once, and when all is over no thread is left in another network.
 func TestDialsSideBySide(t *testing.T) {
 	needsRoot(t)
