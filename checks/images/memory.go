@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -156,6 +157,17 @@ func keyOf(l v1.Layer, diffID v1.Hash) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
+// A prover is a reader that checks what is read, and ends in an error if it does
+// not have the digest.
+type prover interface {
+	Proves(digest v1.Hash) bool
+}
+
+// noSum is for what another sums.
+type noSum struct{ hash.Hash }
+
+func (noSum) Write(p []byte) (int, error) { return len(p), nil }
+
 // intact tells whether the layer's bytes have its digest.
 func intact(ctx context.Context, l v1.Layer) error {
 	want, err := l.Digest()
@@ -167,6 +179,10 @@ func intact(ctx context.Context, l v1.Layer) error {
 		return err
 	}
 	defer r.Close()
+	if p, ok := r.(prover); ok && p.Proves(want) {
+		_, err := io.Copy(io.Discard, &counted{r: r, ctx: ctx, sum: noSum{}})
+		return err
+	}
 	in := &counted{r: r, ctx: ctx, sum: sha256.New()}
 	if _, err := io.Copy(io.Discard, in); err != nil {
 		return err

@@ -30,6 +30,10 @@ type verifier struct {
 	name string
 }
 
+// Proves tells that whoever reads to the end without an error has read what has
+// the digest, and need not take it again.
+func (v *verifier) Proves(digest v1.Hash) bool { return v.want == digest }
+
 func (v *verifier) Read(p []byte) (int, error) {
 	n, err := v.ReadCloser.Read(p)
 	v.hash.Write(p[:n])

@@ -192,15 +192,34 @@ func expand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(os.Expand(ts.ReadFile(args[0]), ts.Getenv)), 0o644))
 }
 
-// alter LAYOUT DIGEST: changes a byte of a blob.
+// alter LAYOUT DIGEST: changes a byte of a blob; that of the largest by the name
+// "largest".
 func alter(ts *testscript.TestScript, _ bool, args []string) {
 	path := filepath.Join(ts.MkAbs(args[0]), "blobs", strings.Replace(args[1], ":", "/", 1))
+	if args[1] == "largest" {
+		path = largest(ts, filepath.Join(ts.MkAbs(args[0]), "blobs", "sha256"))
+	}
 	raw, err := os.ReadFile(path)
 	ts.Check(err)
 	raw[len(raw)/2] ^= 1
 	ts.Check(os.Chmod(path, 0o644))
 	ts.Check(os.WriteFile(path, raw, 0o644))
 	fmt.Fprintln(ts.Stdout(), path)
+}
+
+func largest(ts *testscript.TestScript, dir string) string {
+	files, err := os.ReadDir(dir)
+	ts.Check(err)
+	var name string
+	var size int64 = -1
+	for _, f := range files {
+		info, err := f.Info()
+		ts.Check(err)
+		if info.Size() > size {
+			name, size = f.Name(), info.Size()
+		}
+	}
+	return filepath.Join(dir, name)
 }
 
 // lie LAYOUT [TYPE]: the SBOMs in the layout name no module any more, or those
