@@ -77,10 +77,7 @@ func (a *asker) stop(ctx context.Context) (Stopping, error) {
 		return s, fmt.Errorf("sending SIGTERM: %w", err)
 	}
 	if open != nil {
-		select { // give the signal time to do harm
-		case <-a.Done():
-		case <-time.After(300 * time.Millisecond):
-		}
+		a.reacts(ctx)
 		open.finish()
 		select {
 		case s.Answered = <-open.answered:
@@ -93,6 +90,27 @@ func (a *asker) stop(ctx context.Context) (Stopping, error) {
 	case <-ctx.Done():
 	}
 	return s, nil
+}
+
+// reacts waits until the signal has had time to do harm: until the service has
+// ended or takes no connection any more, and a moment longer, but for a second
+// only where it goes on serving for a while.
+func (a *asker) reacts(ctx context.Context) {
+	for range 50 {
+		conn, err := a.connect(ctx, a.Port)
+		if err != nil {
+			break
+		}
+		conn.Close()
+		select {
+		case <-a.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	select {
+	case <-a.Done():
+	case <-time.After(200 * time.Millisecond):
+	}
 }
 
 // underWay returns a request that some handler waits for the rest of; nil where
