@@ -30,9 +30,27 @@ import (
 // Statements are sorted by predicate type. They are unsigned: whoever could
 // write into the folder could write them.
 func Read(dir string) ([]Entry, error) {
-	m, err := readIndex(dir)
+	entries, err := read(dir, true)
 	if err != nil {
 		return nil, fmt.Errorf("reading OCI layout: %w", err)
+	}
+	return entries, nil
+}
+
+// ReadImages is [Read] without what is said of the images, which need not even
+// be readable.
+func ReadImages(dir string) ([]Entry, error) {
+	entries, err := read(dir, false)
+	if err != nil {
+		return nil, fmt.Errorf("reading OCI layout: %w", err)
+	}
+	return entries, nil
+}
+
+func read(dir string, evidence bool) ([]Entry, error) {
+	m, err := readIndex(dir)
+	if err != nil {
+		return nil, err
 	}
 	b := blobs(dir)
 	var entries []Entry
@@ -45,7 +63,7 @@ func Read(dir string) ([]Entry, error) {
 		}
 		e := Entry{Name: d.Annotations[refName]}
 		if e.Artifact, err = b.whole(d); err != nil {
-			return nil, fmt.Errorf("reading OCI layout: %w", err)
+			return nil, err
 		}
 		b.walk(d, func(below v1.Descriptor) { // whole has said that it can be walked
 			if at := holds[below.Digest]; !slices.Contains(at, len(entries)) {
@@ -54,14 +72,17 @@ func Read(dir string) ([]Entry, error) {
 		})
 		entries = append(entries, e)
 	}
+	if !evidence {
+		referrers = nil
+	}
 	for _, d := range referrers {
 		if err := b.refer(d, entries, holds); err != nil {
-			return nil, fmt.Errorf("reading OCI layout: %w", err)
+			return nil, err
 		}
 	}
 	for i := range entries {
 		if err := entries[i].settle(); err != nil {
-			return nil, fmt.Errorf("reading OCI layout: %w", err)
+			return nil, err
 		}
 	}
 	slices.SortStableFunc(entries, func(a, b Entry) int {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -99,8 +100,12 @@ func check(ctx context.Context, p *person, f checkFlags, args []string) error {
 			}
 			reports = append(reports, j.Report)
 			if f.html != "" {
+				claims, err := s.claims()
+				if err != nil {
+					return err
+				}
 				shown = append(shown, page.Service{
-					Platforms: depict(j.Images, measureWithin(ctx)), Provenance: originClaimed(j.Report.Subject.Digest, s.statements),
+					Platforms: depict(j.Images, measureWithin(ctx)), Provenance: originClaimed(j.Report.Subject.Digest, claims),
 				})
 				if err := ctx.Err(); err != nil {
 					return err // and no page that does not know what it could
@@ -167,8 +172,16 @@ type subject struct {
 	// remote tells that it is in a registry, and slow that its layers have to
 	// be compressed before anyone knows their digests.
 	remote, slow bool
-	// statements are those of the layout that it is in, which nobody signed.
-	statements []*evidence.Statement
+	// said returns the statements of the layout that it is in, which nobody
+	// signed; nil where there is no layout.
+	said func() ([]*evidence.Statement, error)
+}
+
+func (s subject) claims() ([]*evidence.Statement, error) {
+	if s.said == nil {
+		return nil, nil
+	}
+	return s.said()
 }
 
 // find returns the images that an argument means. It may unpack them into tmp,
@@ -260,16 +273,29 @@ func fromLayout(dir string) ([]subject, error) {
 	if _, err := os.Stat(filepath.Join(dir, "oci-layout")); err != nil {
 		return nil, hintf("temper build -o LAYOUT, then temper check LAYOUT", "%s is a folder without oci-layout: not an OCI layout", dir)
 	}
-	list, err := image.Read(dir)
+	list, err := image.ReadImages(dir)
 	if err != nil {
 		return nil, err
 	}
 	if len(list) == 0 {
 		return nil, fmt.Errorf("%s holds no image", dir)
 	}
+	said := sync.OnceValues(func() ([]image.Entry, error) { return image.Read(dir) })
 	var out []subject
-	for _, e := range list {
-		out = append(out, subject{name: plainName(e.Name, filepath.Base(dir)), artifact: e.Artifact, statements: e.Statements})
+	for i, e := range list {
+		out = append(out, subject{
+			name: plainName(e.Name, filepath.Base(dir)), artifact: e.Artifact,
+			said: func() ([]*evidence.Statement, error) {
+				all, err := said()
+				if err == nil && len(all) != len(list) {
+					err = fmt.Errorf("%s was written while it was read", dir)
+				}
+				if err != nil {
+					return nil, err
+				}
+				return all[i].Statements, nil
+			},
+		})
 	}
 	return out, nil
 }
