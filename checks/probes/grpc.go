@@ -31,7 +31,7 @@ Register it in a build for developers, or behind a flag that is off.`,
 }
 
 // https://grpc.io/docs/guides/status-codes/
-const grpcOK = "0"
+const grpcOK, grpcCanceled, grpcUnavailable = "0", "1", "14"
 
 // prefix is what stands before a message: not compressed, and its length.
 // https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
@@ -143,7 +143,7 @@ func (a *asker) beginCall(ctx context.Context, method string) *pending {
 	go func() {
 		status, _ := a.call(ctx, method, body)
 		body.Close()
-		p.answered <- status != ""
+		p.answered <- status != "" && status != grpcCanceled && status != grpcUnavailable
 	}()
 	if _, err := rest.Write(prefix(0)[:4]); err != nil {
 		return nil

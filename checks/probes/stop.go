@@ -116,20 +116,27 @@ func (a *asker) reacts(ctx context.Context) {
 // underWay returns a request that some handler waits for the rest of; nil where
 // each is answered at once.
 func (a *asker) underWay(ctx context.Context) *pending {
+	begin := a.begin
+	if a.GRPC {
+		begin = a.beginCall
+	}
 	for _, path := range a.Paths {
-		begin := a.begin
-		if a.GRPC {
-			begin = a.beginCall
-		}
-		p := begin(ctx, path)
-		if p == nil {
-			continue
-		}
-		select {
-		case <-p.answered:
-			p.finish()
-		case <-time.After(200 * time.Millisecond):
-			return p
+		// A connection that breaks is no answer: a busy machine may be too slow
+		// for the service's own limits, and another try may be in time.
+		for broken := 0; broken < 3; broken++ {
+			p := begin(ctx, path)
+			if p == nil {
+				continue
+			}
+			select {
+			case <-time.After(200 * time.Millisecond):
+				return p
+			case answered := <-p.answered:
+				p.finish()
+				if answered {
+					broken = 3
+				}
+			}
 		}
 	}
 	return nil
