@@ -199,10 +199,13 @@ type stored struct {
 	Entries  []storedEntry
 }
 
-// A storedEntry is an Entry with all that is not for others to see.
+// A storedEntry is an Entry with all that is not for others to see. What a
+// layer may write in any bytes stands in bytes: JSON makes one replacement
+// character of all that is no UTF-8, and of two names one.
 type storedEntry struct {
 	Entry
-	Caps        string   `json:",omitempty"`
+	Path, Link  []byte
+	Caps        []byte   `json:",omitempty"`
 	Tool        int      `json:",omitempty"` // its place in tools, counted from 1
 	Secrets     []string `json:",omitempty"`
 	Certificate bool     `json:",omitempty"`
@@ -233,8 +236,8 @@ func (m *Memory) load(key string) *contents {
 	for i, e := range s.Entries {
 		c.entries[i] = e.Entry
 		x := &c.entries[i]
-		x.caps, x.secrets, x.certificate, x.inside, x.unopened, x.content =
-			e.Caps, e.Secrets, e.Certificate, e.Inside, e.Unopened, e.Content
+		x.Path, x.Link, x.caps, x.secrets, x.certificate, x.inside, x.unopened, x.content =
+			string(e.Path), string(e.Link), string(e.Caps), e.Secrets, e.Certificate, e.Inside, e.Unopened, e.Content
 		if e.Tool > 0 {
 			if e.Tool > len(tools) {
 				return nil
@@ -251,7 +254,7 @@ func (m *Memory) save(key string, c *contents) error {
 	}
 	s := stored{c.unpacked, make([]storedEntry, len(c.entries))}
 	for i, e := range c.entries {
-		s.Entries[i] = storedEntry{e, e.caps, slices.Index(tools, e.tool) + 1, e.secrets, e.certificate, e.inside, e.unopened, e.content}
+		s.Entries[i] = storedEntry{e, []byte(e.Path), []byte(e.Link), []byte(e.caps), slices.Index(tools, e.tool) + 1, e.secrets, e.certificate, e.inside, e.unopened, e.content}
 	}
 	text, err := json.Marshal(s)
 	if err != nil {

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"archive/tar"
 	"bytes"
 	"io"
 	"os"
@@ -128,6 +129,30 @@ func memoryIn(t *testing.T, dir string) *Memory {
 }
 
 var unexported = cmp.AllowUnexported(Entry{}, tool{})
+
+// Two names that JSON would make one of stay two, and so do other bytes.
+func TestMemoryKeepsWhatIsNoUTF8(t *testing.T) {
+	layer := plain(tarOf(t,
+		tar.Header{Name: "\ufffd", Typeflag: tar.TypeDir, Mode: 0o755, Uid: 65532},
+		tar.Header{Name: "\ufffd/app", Typeflag: tar.TypeReg, Mode: 0o555},
+		tar.Header{Name: "\xff", Typeflag: tar.TypeDir, Mode: 0o755, Format: tar.FormatGNU},
+		tar.Header{Name: "l", Linkname: "\xfe", Typeflag: tar.TypeSymlink, Format: tar.FormatGNU},
+		tar.Header{Name: "p", Typeflag: tar.TypeReg, Mode: 0o444, PAXRecords: map[string]string{
+			"SCHILY.xattr.security.capability": "\x01\x00\x00\x02\x80" + strings.Repeat("\x00", 15)}}))
+	img := withConfig(t, rebuilt(t, &v1.ConfigFile{OS: "linux"}, layer), v1.Config{User: "65532:65532", Entrypoint: []string{"/\ufffd/app"}})
+	dir := t.TempDir()
+	want := judge(t, img, Options{Memory: memoryIn(t, dir)})
+	if findingsOf(want.Report, "entrypoint-owner") == "" || findingsOf(want.Report, "capabilities") == "" {
+		t.Fatalf("the case shows nothing: %v", want.Report.Findings)
+	}
+	got := judge(t, img, Options{Memory: memoryIn(t, dir)})
+	if diff := cmp.Diff(want.Report, got.Report); diff != "" {
+		t.Errorf("what is remembered differs (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want.Images[0].Entries, got.Images[0].Entries, unexported); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+}
 
 func TestLayersAreReadOnce(t *testing.T) {
 	img, layers := watch(t, remembered)
