@@ -60,6 +60,10 @@ func TestCheckRefusesWhatItCannotRead(t *testing.T) {
 		{"a layer of which the end is not there", "the disk is gone", func(t *testing.T) v1.Image {
 			return many{empty.Image, []v1.Layer{lost{endless{}, tarOf(t, tar.Header{Name: "a", Typeflag: tar.TypeReg, Size: 4096})[:2048]}}}
 		}},
+		{"a second tar after the end of the first", "something follows the end of its tar", func(t *testing.T) v1.Image {
+			file := tarOf(t, tar.Header{Name: "etc/a", Typeflag: tar.TypeReg, Mode: 0o444})
+			return appendLayer(t, empty.Image, append(file, file...))
+		}},
 		{"bytes that are no gzip", "", func(t *testing.T) v1.Image {
 			return appendRaw(t, types.OCILayer)
 		}},
