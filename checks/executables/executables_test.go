@@ -200,6 +200,20 @@ func TestRulesOnFacts(t *testing.T) {
 }
 
 // What cannot be read has no facts, and never passes.
+// Build info alone makes no program of Go: a table of functions under another
+// name would hide net/http/pprof, and a shell with build info would be taken at
+// its word.
+func TestReadWantsTheTableOfFunctions(t *testing.T) {
+	raw := compile(t, write(t), "-trimpath;-ldflags=-s -w;.")
+	hidden := bytes.Replace(raw, []byte(".gopclntab\x00"), []byte(".hopclntab\x00"), 1)
+	if bytes.Equal(raw, hidden) {
+		t.Fatal("the binary has no .gopclntab")
+	}
+	if f, err := Read(bytes.NewReader(hidden)); err == nil || !strings.Contains(err.Error(), ".gopclntab") {
+		t.Errorf("Read = %+v, %v, want an error about .gopclntab", f, err)
+	}
+}
+
 func TestReadRefuses(t *testing.T) {
 	raw := compile(t, write(t), "-trimpath;-ldflags=-s -w;.")
 	sections := slices.Clone(raw)

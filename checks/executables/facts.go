@@ -95,6 +95,11 @@ func Read(r io.ReaderAt) (*Facts, error) {
 	// rule about it says so. Only a file that cannot be read is an error.
 	info, err := buildinfo.Read(r)
 	if err == nil {
+		// Whoever writes build info into a program of C, or renames the table
+		// in one of Go, has something to hide.
+		if functionNames(e) == nil {
+			return nil, errors.New("it has Go build info and no table of functions (.gopclntab), which Go's linker always writes")
+		}
 		f.Go = info
 	} else if errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, fmt.Errorf("reading Go build info: %w", err)

@@ -30,10 +30,7 @@ const maxNames = 256 << 20
 // stack traces: in .gopclntab each stands between two zero bytes.
 // https://go.dev/s/go12symtab
 func linkedPackages(e *elf.File) ([]string, error) {
-	table := e.Section(".gopclntab")
-	if table == nil {
-		table = e.Section(".data.rel.ro.gopclntab") // of a position-independent executable
-	}
+	table := functionNames(e)
 	if table == nil {
 		return nil, nil
 	}
@@ -55,6 +52,14 @@ func linkedPackages(e *elf.File) ([]string, error) {
 		}
 	}
 	return found, nil
+}
+
+// functionNames is the section with the names of functions, nil if there is none.
+func functionNames(e *elf.File) *elf.Section {
+	if table := e.Section(".gopclntab"); table != nil {
+		return table
+	}
+	return e.Section(".data.rel.ro.gopclntab") // of a position-independent executable
 }
 
 // contains tells of each text whether it stands in what is read, of which it
