@@ -39,6 +39,11 @@ missing group too: group 0 may write what root's group may.`,
 			return nil
 		}
 		name, group, _ := strings.Cut(value, ":")
+		for _, file := range []string{"/etc/passwd", "/etc/group"} {
+			if _, err := img.read(file); err != nil {
+				p.Reportf(place, "it cannot be told whether the user is in root's group: %v", err)
+			}
+		}
 		passwd := img.accounts("/etc/passwd")
 		account := passwd.named(name)
 		switch uid, err := parseID(name); {
@@ -95,7 +100,7 @@ func parseID(s string) (int64, error) {
 }
 
 // accounts are the lines of /etc/passwd or /etc/group, split at the colons. They
-// say more of what is a finding without them, so none is as good as unreadable.
+// tell who is a member of root's group; the rule reports those that cannot be read.
 type accounts []account
 
 // An account is nil where there is none.
