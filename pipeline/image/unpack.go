@@ -73,3 +73,28 @@ func unpack(root *os.Root, name string, from io.Reader) error {
 	_, err = io.Copy(f, from)
 	return errors.Join(err, f.Close())
 }
+
+// Unambiguous says what is wrong with an archive that holds two entries of one
+// name, of which one reader takes the first and another the last.
+func Unambiguous(file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	seen := make(map[string]bool)
+	for r := tar.NewReader(f); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", file, err)
+		}
+		name := path.Clean("/" + h.Name)
+		if h.Typeflag != tar.TypeDir && seen[name] {
+			return fmt.Errorf("reading %s: it holds %s twice, and readers differ in which they take", file, name)
+		}
+		seen[name] = true
+	}
+}

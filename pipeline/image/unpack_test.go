@@ -65,6 +65,12 @@ func TestUnpackRefuses(t *testing.T) {
 	}
 }
 
+func TestUnambiguous(t *testing.T) {
+	once := []tar.Header{{Name: "manifest.json", Linkname: "[]"}, {Name: "a", Typeflag: tar.TypeDir}, {Name: "./a/", Typeflag: tar.TypeDir}}
+	check(t, Unambiguous(packed(t, once...)))
+	mentions(t, Unambiguous(packed(t, append(once, tar.Header{Name: "./manifest.json", Linkname: "other"})...)), "holds /manifest.json twice")
+}
+
 // A sparse file is a few bytes that say they are many.
 func TestUnpackIsBounded(t *testing.T) {
 	var records string

@@ -243,8 +243,18 @@ func fromDocker(file, base string) ([]subject, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s is no image tarball, it has neither an oci-layout nor a manifest.json: %w", file, err)
 	}
+	if err := image.Unambiguous(file); err != nil {
+		return nil, err
+	}
 	var out []subject
+	tags := make(map[string]bool)
 	for _, m := range manifest {
+		for _, t := range m.RepoTags {
+			if tags[t] {
+				return nil, fmt.Errorf("%s names two images %s, and only one of them would be looked at; save each by itself", file, t)
+			}
+			tags[t] = true
+		}
 		var tag *name.Tag
 		called := base
 		if len(manifest) > 1 {
