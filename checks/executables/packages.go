@@ -93,25 +93,44 @@ var debugPackage = &checks.Check[*Subject]{
 		Name:     "debug-package",
 		Severity: checks.Error,
 		Source:   "https://pkg.go.dev/net/http/pprof",
-		Doc: `no package that serves the program's inner life is linked into the binary
+		Doc: `no package that serves profiles is linked into the binary
 
-net/http/pprof and expvar put handlers on http.DefaultServeMux by being imported,
-by the service or by any of its dependencies. Whoever reaches the port then
-reads the memory, the command line and what the program is doing, and can keep
-it busy with profiles.
+net/http/pprof puts handlers on http.DefaultServeMux by being imported, by the
+service or by any of its dependencies. Whoever reaches the port then reads the
+memory, the command line and what the program is doing, and can keep it busy
+with profiles.
 
 Remove the import ("go list -deps" and "go mod why" tell whose it is), or put what
 needs it behind a build tag that the image is built without. To profile in a
 cluster, use an eBPF profiler, or an image that is not shipped.`,
 	},
-	Run: func(s *Subject, p *checks.Pass) error {
-		for _, pkg := range s.Packages {
-			p.Reportf(s.Path, "package %s is linked in: %s", pkg, debugPackages[pkg])
-			p.Fixf("find who imports it: go list -deps -f '{{.ImportPath}}: {{.Imports}}' . | grep -w %s", pkg)
-			if err := s.imported(p, pkg); err != nil {
-				return err
-			}
-		}
-		return nil
+	Run: func(s *Subject, p *checks.Pass) error { return s.links(p, "net/http/pprof") },
+}
+
+var debugVariables = &checks.Check[*Subject]{
+	Rule: checks.Rule{
+		Name:     "debug-variables",
+		Severity: checks.Warning,
+		Source:   "https://pkg.go.dev/expvar",
+		Doc: `no package that serves the program's variables is linked into the binary
+
+expvar puts /debug/vars on http.DefaultServeMux by being imported: the command
+line, with whatever secret is in it, and the statistics of the memory. It is a
+warning, since widely used libraries import it (Prometheus' client does) and
+nobody reaches it in a service that serves a mux of its own.
+
+Remove the import if it is yours. If it is not, give http.Server a Handler of its
+own, and nothing of http.DefaultServeMux.`,
 	},
+	Run: func(s *Subject, p *checks.Pass) error { return s.links(p, "expvar") },
+}
+
+// links reports the package if it is one of those that are linked in.
+func (s *Subject) links(p *checks.Pass, pkg string) error {
+	if !slices.Contains(s.Packages, pkg) {
+		return nil
+	}
+	p.Reportf(s.Path, "package %s is linked in: %s", pkg, debugPackages[pkg])
+	p.Fixf("find who imports it: go list -deps -f '{{.ImportPath}}: {{.Imports}}' . | grep -w %s", pkg)
+	return s.imported(p, pkg)
 }

@@ -32,15 +32,27 @@ func (s *Subject) imported(p *checks.Pass, path string) error {
 		return err
 	}
 	p.Imported(way...)
-	if n := len(way); n > 1 {
-		p.Fixf("remove the import of %s in %s", way[n-1], way[n-2])
+	// The last package on the way that is the module's own: those after it are
+	// what its import brings along.
+	own := -1
+	for i, pkg := range way {
+		if i < len(way)-1 && s.Go != nil && (pkg == s.Go.Main.Path || strings.HasPrefix(pkg, s.Go.Main.Path+"/")) {
+			own = i
+		}
+	}
+	switch {
+	case own < 0:
+	case own == len(way)-2:
+		p.Fixf("remove the import of %s in %s", way[own+1], way[own])
+	default:
+		p.Fixf("%s brings it along, which %s imports", way[own+1], way[own])
 	}
 	return nil
 }
 
 // Rules are the rules about an executable.
 var Rules = []*checks.Check[*Subject]{
-	static, stripped, platform, buildInfo, cgo, trimmed, debugModule, debugPackage,
+	static, stripped, platform, buildInfo, cgo, trimmed, debugModule, debugPackage, debugVariables,
 }
 
 var static = &checks.Check[*Subject]{
