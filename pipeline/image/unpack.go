@@ -5,9 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
 // ErrNoLayout says that an archive holds no OCI layout.
@@ -16,8 +20,9 @@ var ErrNoLayout = errors.New("it holds no OCI layout")
 // Unpack puts the OCI layout that a tarball holds into an empty folder, for
 // [Read]: what "docker save", "skopeo copy ... oci-archive:" and [WriteTarball]
 // write. An archive without one, as older dockers and podman save them, is
-// [ErrNoLayout]. Nothing but the layout's own files is unpacked, and no more
-// than the archive has bytes.
+// [ErrNoLayout]. Nothing but the layout's own files is unpacked and the
+// manifest.json beside them, see [Loadable], and no more than the archive has
+// bytes.
 func Unpack(file, dir string) error {
 	f, err := os.Open(file)
 	if err != nil {
@@ -43,7 +48,7 @@ func Unpack(file, dir string) error {
 			return fmt.Errorf("reading %s: %w", file, err)
 		}
 		name := path.Clean(h.Name)
-		if h.Typeflag != tar.TypeReg || name != markFile && name != indexFile && !strings.HasPrefix(name, "blobs/") {
+		if h.Typeflag != tar.TypeReg || name != markFile && name != indexFile && name != manifestFile && !strings.HasPrefix(name, "blobs/") {
 			continue
 		}
 		if left -= h.Size; left < 0 {
@@ -72,6 +77,25 @@ func unpack(root *os.Root, name string, from io.Reader) error {
 	}
 	_, err = io.Copy(f, from)
 	return errors.Join(err, f.Close())
+}
+
+// Loadable holds what "docker load" of older dockers would take from an unpacked
+// tarball, by its manifest.json, against the configurations of the images that
+// its index.json leads to. Of two truths only one would be looked at.
+func Loadable(dir string, known map[v1.Hash]bool) error {
+	var list []archived
+	if err := readJSON(filepath.Join(dir, manifestFile), &list); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	for _, one := range list {
+		h, err := v1.NewHash("sha256:" + path.Base(one.Config))
+		if err != nil || one.Config != blobName(h) || !known[h] {
+			return fmt.Errorf("its %s loads an image with the configuration %s, which its %s does not lead to", manifestFile, one.Config, indexFile)
+		}
+	}
+	return nil
 }
 
 // Unambiguous says what is wrong with an archive that holds two entries of one

@@ -65,6 +65,20 @@ func TestUnpackRefuses(t *testing.T) {
 	}
 }
 
+// A tarball can say one thing to readers of layouts and another to docker.
+func TestLoadable(t *testing.T) {
+	img := assemble(t, orders(t), Options{}, amd64).(v1.Image)
+	file, dir := filepath.Join(t.TempDir(), "x.tar"), t.TempDir()
+	check(t, WriteTarball(file, Entry{Name: "orders", Artifact: img}))
+	check(t, Unpack(file, dir))
+	check(t, Loadable(dir, map[v1.Hash]bool{must(img.ConfigName())(t): true}))
+	mentions(t, Loadable(dir, nil), "which its index.json does not lead to")
+	check(t, os.WriteFile(filepath.Join(dir, "manifest.json"), []byte(`[{"Config": "other.json"}]`), 0o600))
+	mentions(t, Loadable(dir, map[v1.Hash]bool{must(img.ConfigName())(t): true}), "other.json")
+	check(t, os.Remove(filepath.Join(dir, "manifest.json")))
+	check(t, Loadable(dir, nil))
+}
+
 func TestUnambiguous(t *testing.T) {
 	once := []tar.Header{{Name: "manifest.json", Linkname: "[]"}, {Name: "a", Typeflag: tar.TypeDir}, {Name: "./a/", Typeflag: tar.TypeDir}}
 	check(t, Unambiguous(packed(t, once...)))

@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
@@ -224,6 +225,23 @@ func fromTarball(file, tmp string) ([]subject, error) {
 	}
 	subjects, err := fromLayout(tmp)
 	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	known := make(map[v1.Hash]bool)
+	for _, one := range subjects {
+		list, err := images.Startable(one.name, one.artifact)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		for _, img := range list {
+			config, err := img.ConfigName()
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", file, err)
+			}
+			known[config] = true
+		}
+	}
+	if err := image.Loadable(tmp, known); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	for i := range subjects {
