@@ -14,7 +14,13 @@ import (
 
 // Seen tells whether the container sees the entry: no layer above it deletes or
 // replaces it.
-func (img *Image) Seen(e *Entry) bool { return img.tree.at(e.Path) == e }
+func (img *Image) Seen(e *Entry) bool {
+	at := e.Path
+	if moved, ok := img.tree.moved[e]; ok {
+		at = moved
+	}
+	return img.tree.at(at) == e
+}
 
 // Inside tells whether the entry lies in an archive that a layer holds.
 func (e *Entry) Inside() bool { return e.inside }

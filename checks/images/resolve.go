@@ -46,21 +46,40 @@ type tree struct {
 	top     map[string]*Entry // the highest entry of each path
 	deleted map[string]int    // the highest layer that deletes the path
 	opaque  map[string]int    // the highest layer that empties the folder first
+	moved   map[*Entry]string // where entries lie whose paths lead through a link
 }
 
 func newTree(entries []Entry) *tree {
-	t := &tree{make(map[string]*Entry, len(entries)), make(map[string]int), make(map[string]int)}
+	t := &tree{make(map[string]*Entry, len(entries)), make(map[string]int), make(map[string]int), make(map[*Entry]string)}
+	links := false
+	written, dir := "", "" // the folder of the last entry, as written and where it is
 	for i := range entries {
 		e := &entries[i]
-		dir, base := path.Dir(e.Path), e.Base()
+		base := e.Base()
+		// A runtime unpacks into what the layers below and the entries before
+		// have made, and follows their links.
+		if d := path.Dir(e.Path); !links {
+			dir = d
+		} else if d != written {
+			at, _, _ := t.follow(d)
+			written, dir = d, path.Join(".", at)
+		}
+		at := path.Join(dir, base)
+		if e.Type != tar.TypeReg {
+			written, links = "", links || e.Type == tar.TypeSymlink
+		}
 		switch {
 		case e.inside: // no container sees it
 		case base == whiteoutOpaque:
 			t.opaque[dir] = e.Layer
 		case strings.HasPrefix(base, whiteoutPrefix):
 			t.deleted[path.Join(dir, strings.TrimPrefix(base, whiteoutPrefix))] = e.Layer
+			written = ""
 		default:
-			t.top[e.Path] = e // entries come in the order of the layers
+			t.top[at] = e // entries come in the order of the layers
+			if at != e.Path {
+				t.moved[e] = at
+			}
 		}
 	}
 	return t
@@ -98,11 +117,26 @@ const maxLinks = 40
 // returns the regular file at its end, nil where there is none, with the folders
 // and links on the way.
 func (t *tree) walk(name string) (file *Entry, way []*Entry) {
+	at, way, ok := t.follow(name)
+	if !ok {
+		return nil, way
+	}
+	e := t.at(at)
+	if e != nil && e.Type == tar.TypeLink {
+		e = t.at(path.Clean("/" + e.Link)[1:])
+	}
+	if e == nil || e.Type != tar.TypeReg {
+		return nil, way
+	}
+	return e, way
+}
+
+// follow returns where a path leads, unless its links go round in a circle.
+func (t *tree) follow(name string) (at string, way []*Entry, ok bool) {
 	rest := strings.Split(path.Clean("/" + name)[1:], "/")
 	if root := t.at("."); root != nil {
 		way = append(way, root)
 	}
-	at := ""
 	for links := 0; len(rest) > 0; {
 		next := path.Join(at, rest[0])
 		rest = rest[1:]
@@ -112,7 +146,7 @@ func (t *tree) walk(name string) (file *Entry, way []*Entry) {
 		}
 		if e != nil && e.Type == tar.TypeSymlink {
 			if links++; links > maxLinks {
-				return nil, way
+				return at, way, false
 			}
 			target := e.Link
 			if !path.IsAbs(target) {
@@ -124,12 +158,5 @@ func (t *tree) walk(name string) (file *Entry, way []*Entry) {
 		}
 		at = next
 	}
-	e := t.at(at)
-	if e != nil && e.Type == tar.TypeLink {
-		e = t.at(path.Clean("/" + e.Link)[1:])
-	}
-	if e == nil || e.Type != tar.TypeReg {
-		return nil, way
-	}
-	return e, way
+	return at, way, true
 }
