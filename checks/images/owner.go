@@ -2,6 +2,8 @@ package images
 
 import (
 	"archive/tar"
+	"path"
+	"slices"
 	"strings"
 
 	"temper/checks"
@@ -27,6 +29,12 @@ Temper does.`,
 			return nil // the entrypoint rule has said it
 		}
 		_, way := img.tree.walk(img.Command()[0])
+		// To unpack a hard link is to set the owner of the file that it names.
+		for i := range img.Entries {
+			if e := &img.Entries[i]; e.names(img.Entrypoint) && !slices.Contains(way, e) {
+				way = append(way, e)
+			}
+		}
 		// The user rule judges a user that is no number.
 		_, group, _ := strings.Cut(img.Config.Config.User, ":")
 		gid, err := parseID(group)
@@ -43,4 +51,9 @@ Temper does.`,
 		}
 		return nil
 	},
+}
+
+// names tells whether the entry is a hard link to a file.
+func (e *Entry) names(file *Entry) bool {
+	return file != nil && e.Type == tar.TypeLink && !e.inside && path.Clean("/" + e.Link)[1:] == file.Path
 }
