@@ -2,9 +2,11 @@ package images
 
 import (
 	"bytes"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
 	"fmt"
+	"math/big"
 	"regexp"
 	"strings"
 )
@@ -224,6 +226,35 @@ func isPrivateKey(text []byte, at int) bool {
 	var v asn1.RawValue
 	tail, err := asn1.Unmarshal(der, &v)
 	return err == nil && len(tail) == 0 && v.Class == asn1.ClassUniversal && v.Tag == asn1.TagSequence && v.IsCompound
+}
+
+// maxKey is more than the DER of an RSA key of 16384 bits has.
+const maxKey = 16 << 10
+
+// isBinaryKey tells whether a file is a private key in DER: PKCS #8, PKCS #1 or
+// SEC 1. Only its form is looked at, for to prove a key takes long.
+func isBinaryKey(raw []byte) bool {
+	var pkcs8 struct {
+		Version   int
+		Algorithm pkix.AlgorithmIdentifier
+		Key       []byte
+	}
+	var pkcs1 struct {
+		Version       int
+		N, E, D, P, Q *big.Int
+	}
+	var sec1 struct {
+		Version int
+		Key     []byte
+		Curve   asn1.ObjectIdentifier `asn1:"explicit,tag:0"`
+	}
+	whole := func(v any) bool {
+		rest, err := asn1.Unmarshal(raw, v)
+		return err == nil && len(rest) == 0
+	}
+	return whole(&pkcs8) && pkcs8.Version <= 1 && len(pkcs8.Key) >= 32 ||
+		whole(&pkcs1) && pkcs1.Version <= 1 && pkcs1.N.BitLen() >= 512 && pkcs1.D.Sign() > 0 ||
+		whole(&sec1) && sec1.Version == 1 && len(sec1.Key) >= 16
 }
 
 var base64Run = regexp.MustCompile(`^[0-9A-Za-z+/]+`)

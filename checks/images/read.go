@@ -322,7 +322,19 @@ func (rd *reading) file(e *Entry, r io.Reader, n *nesting) (inside []Entry, err 
 	if e.Format = formatOf(head); e.Format == ELF {
 		return nil, e.readELF(r)
 	}
-	return rd.data(e, r, n, archiveOf(head))
+	key := false
+	if k > 0 && head[0] == 0x30 { // the tag of a sequence
+		raw, err := io.ReadAll(io.LimitReader(r, maxKey+1))
+		if err != nil {
+			return nil, err
+		}
+		key, r = isBinaryKey(raw), io.MultiReader(bytes.NewReader(raw), r)
+	}
+	inside, err = rd.data(e, r, n, archiveOf(head))
+	if key {
+		e.secrets = append(e.secrets, "it holds a private key")
+	}
+	return inside, err
 }
 
 // data looks for secrets in what is no ELF file, and into archives.

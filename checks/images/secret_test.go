@@ -181,3 +181,26 @@ func BenchmarkSecrets(b *testing.B) {
 		})
 	}
 }
+
+// A key need not be text, and what begins like one need not be a key.
+func TestBinaryKeys(t *testing.T) {
+	for name, label := range map[string]string{"pkcs8": "PRIVATE KEY", "pkcs1": "RSA PRIVATE KEY", "sec1": "EC PRIVATE KEY"} {
+		block, _ := pem.Decode([]byte(testKeys(t)[name]))
+		if block == nil || block.Type != label {
+			t.Fatalf("%s is no %s", name, label)
+		}
+		if e := readBytes(t, "etc/key", block.Bytes); !slices.Contains(e.secrets, "it holds a private key") {
+			t.Errorf("%s in DER: found %q", name, e.secrets)
+		}
+		if e := readBytes(t, "etc/key", append(block.Bytes, 0)); len(e.secrets) > 0 {
+			t.Errorf("%s and more: found %q", name, e.secrets)
+		}
+	}
+	block, _ := pem.Decode([]byte(testKeys(t)["cert"]))
+	if block == nil {
+		t.Fatal("there is no certificate")
+	}
+	if e := readBytes(t, "etc/cert", block.Bytes); len(e.secrets) > 0 {
+		t.Errorf("a certificate: found %q", e.secrets)
+	}
+}
