@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/bzip2"
 	"compress/gzip"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -80,6 +81,14 @@ func archiveOf(head []byte) archive {
 		return tarArchive
 	}
 	return ""
+}
+
+// endsAsZip tells whether what a file ends with is the end of a zip archive: a
+// reader of those finds it behind anything.
+func endsAsZip(tail []byte) bool {
+	at := bytes.LastIndex(tail, []byte("PK\x05\x06"))
+	const size, comment = 22, 20 // of the record, and where it says how long what follows is
+	return at >= 0 && len(tail) >= at+size && int(binary.LittleEndian.Uint16(tail[at+comment:])) == len(tail)-at-size
 }
 
 // isTarHeader checks the sum of all bytes, those of the sum itself counted as

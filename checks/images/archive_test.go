@@ -140,3 +140,22 @@ func FuzzArchive(f *testing.F) {
 		}
 	})
 }
+
+// Whoever reads zip archives begins at their end, and finds one behind a picture.
+func TestZipBehindSomethingElse(t *testing.T) {
+	var b bytes.Buffer
+	b.WriteString("\x89PNG\r\n")
+	w := zip.NewWriter(&b)
+	if _, err := w.Create("busybox"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if e := readBytes(t, "logo.png", b.Bytes()); !strings.Contains(e.unopened, "ends as a zip archive") {
+		t.Errorf("it is %q", e.unopened)
+	}
+	if e := readBytes(t, "logo.png", append(b.Bytes(), "and more"...)); e.unopened != "" {
+		t.Errorf("one that breaks off is %q", e.unopened)
+	}
+}

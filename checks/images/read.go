@@ -357,6 +357,9 @@ func (rd *reading) data(e *Entry, r io.Reader, n *nesting, kind archive) (inside
 		return inside, err
 	}
 	scan.Flush()
+	if e.unopened == "" && kind != zipArchive && endsAsZip(scan.buf) {
+		e.unopened = "it ends as a zip archive and begins as something else, and was not looked into"
+	}
 	e.certificate = found.certificate
 	// The bytes of a tar are those of the files in it.
 	if kind != tarArchive || !slices.ContainsFunc(inside, func(e Entry) bool { return len(e.secrets) > 0 }) {
