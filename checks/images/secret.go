@@ -148,5 +148,9 @@ func isSecretValue(v string) bool {
 	case "", "true", "false", "yes", "no", "on", "off", "none", "null":
 		return false
 	}
-	return !strings.HasPrefix(v, "/") && !strings.HasPrefix(v, "file:") && !strings.ContainsAny(v, "${}<>%*") && strings.Trim(v, "0123456789.") != ""
+	return !strings.HasPrefix(v, "/") && !strings.HasPrefix(v, "file:") && !hole.MatchString(v) && strings.Trim(v, "0123456789.") != ""
 }
+
+// hole matches what is filled in later: $NAME, ${NAME}, {{name}}, <name>, %s and
+// stars. A password may hold any of these characters.
+var hole = regexp.MustCompile(`^\$[A-Za-z_][A-Za-z0-9_]*$|\$\{[^}]*\}|\$\(|\{\{|^\{[^{}]*\}$|^<.*>$|^%[A-Za-z0-9_]+%?$|^\*+$`)
