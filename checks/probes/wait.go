@@ -3,6 +3,7 @@ package probes
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -105,13 +106,35 @@ func (a *asker) slow(ctx context.Context) Wait {
 
 // idle asks once and then not again.
 func (a *asker) idle(ctx context.Context) Wait {
-	setup, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	conn, err := a.Dial(setup, a.Port)
+	var conn net.Conn
+	var until func() bool
+	var err error
+	// A service may promise less time for a header than a busy machine takes to
+	// write one, and then closes the connection before it was asked.
+	for range 3 {
+		if conn, until, err = a.answered(ctx); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		return Wait{Refused: true}
 	}
 	defer conn.Close()
+	ctx, cancel := context.WithTimeout(ctx, a.Declaration.Idle+late)
+	defer cancel()
+	context.AfterFunc(ctx, func() { conn.Close() })
+	return Wait{Over: until() && ctx.Err() == nil}
+}
+
+// answered returns a connection on which one question has been answered, and
+// what waits for the server to end it.
+func (a *asker) answered(ctx context.Context) (net.Conn, func() bool, error) {
+	setup, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	conn, err := a.Dial(setup, a.Port)
+	if err != nil {
+		return nil, nil, err
+	}
 	stop := context.AfterFunc(setup, func() { conn.Close() })
 	until := func() bool { return drained(conn) }
 	if a.GRPC {
@@ -134,12 +157,9 @@ func (a *asker) idle(ctx context.Context) Wait {
 	}
 	stop()
 	if err != nil {
-		return Wait{Refused: true}
+		return nil, nil, errors.Join(err, conn.Close())
 	}
-	ctx, cancel = context.WithTimeout(ctx, a.Declaration.Idle+late)
-	defer cancel()
-	context.AfterFunc(ctx, func() { conn.Close() })
-	return Wait{Over: until() && ctx.Err() == nil}
+	return conn, until, nil
 }
 
 // drained reads to the end that the server makes.
