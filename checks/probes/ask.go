@@ -87,23 +87,37 @@ func (a *asker) get(ctx context.Context, r request) Answer {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	for range tries {
+		if a.answer(ctx, r, &answer) || ctx.Err() != nil {
+			break
+		}
+	}
+	return answer
+}
+
+// tries are for services that promise less time for a header than a busy machine
+// takes to write one, and close the connection before they are asked.
+const tries = 3
+
+// answer asks once, and tells whether there was an answer.
+func (a *asker) answer(ctx context.Context, r request, answer *Answer) bool {
 	conn, err := a.connect(ctx, r.port)
 	if err != nil {
-		return answer
+		return false
 	}
 	defer conn.Close()
 	if _, err := io.WriteString(conn, r.text()); err != nil {
-		return answer
+		return false
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		return answer
+		return false
 	}
 	defer resp.Body.Close()
 	answer.Status, answer.Header = resp.StatusCode, resp.Header
 	beginning, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // the rest may never come
 	answer.Body = string(beginning)
-	return answer
+	return true
 }
 
 func (r request) text() string {

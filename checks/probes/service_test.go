@@ -34,7 +34,7 @@ type service []string
 func (s service) is(word string) bool { return slices.Contains(s, word) }
 
 // limit is how long the service waits; the cases promise a little more.
-const limit = 200 * time.Millisecond
+const limit = 800 * time.Millisecond
 
 // run is the service's main. Its port goes to stdout, and what it writes to dir.
 func (s service) run(dir string) int {

@@ -109,9 +109,7 @@ func (a *asker) idle(ctx context.Context) Wait {
 	var conn net.Conn
 	var until func() bool
 	var err error
-	// A service may promise less time for a header than a busy machine takes to
-	// write one, and then closes the connection before it was asked.
-	for range 3 {
+	for range tries {
 		if conn, until, err = a.answered(ctx); err == nil {
 			break
 		}
