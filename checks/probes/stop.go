@@ -96,7 +96,7 @@ func (a *asker) stop(ctx context.Context) (Stopping, error) {
 // ended or takes no connection any more, and a moment longer, but for a second
 // only where it goes on serving for a while.
 func (a *asker) reacts(ctx context.Context) {
-	for range 50 {
+	for begun := time.Now(); time.Since(begun) < time.Second; {
 		conn, err := a.connect(ctx, a.Port)
 		if err != nil {
 			break
