@@ -119,7 +119,7 @@ func check(ctx context.Context, p *person, f checkFlags, args []string) error {
 			return err
 		}
 	}
-	return f.answer(p, reports, shown)
+	return f.conclude(p, reports, shown, nowhere)
 }
 
 // memory is what to go by of earlier checks. Without it, layers that two
@@ -143,27 +143,6 @@ func (f *checkFlags) accept(reports []*checks.Report) error {
 		return err
 	}
 	return writeFile(f.writeBaseline, data)
-}
-
-func (f *checkFlags) answer(p *person, reports []*checks.Report, shown []page.Service) error {
-	reports, no, err := f.tell(p, reports, shown, nowhere)
-	if err != nil {
-		return err
-	}
-	if f.json {
-		if err := p.json(struct {
-			Reports []*checks.Report `json:"reports"`
-		}{reports}); err != nil {
-			return err
-		}
-		return no.orNil()
-	}
-	for _, r := range reports {
-		if r.Passes(f.strict) {
-			fmt.Fprintf(p.out, "%s %s\n", r.Subject.Name, r.Subject.Digest)
-		}
-	}
-	return no.orNil()
 }
 
 // A subject is an image that check was asked about.

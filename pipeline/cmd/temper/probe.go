@@ -123,24 +123,7 @@ func probe(ctx context.Context, p *person, f probeFlags, args []string) error {
 	if repo.Config != "" {
 		where = standIns(repo)
 	}
-	reports, no, err := f.tell(p, reports, make([]page.Service, len(reports)), where)
-	if err != nil {
-		return err
-	}
-	if f.json {
-		if err := p.json(struct {
-			Reports []*checks.Report `json:"reports"`
-		}{reports}); err != nil {
-			return err
-		}
-		return no.orNil()
-	}
-	for _, r := range reports {
-		if r.Passes(f.strict) {
-			fmt.Fprintf(p.out, "%s %s\n", r.Subject.Name, r.Subject.Digest)
-		}
-	}
-	return no.orNil()
+	return f.conclude(p, reports, make([]page.Service, len(reports)), where)
 }
 
 // sideBySide is how many services are probed at once. They mostly wait.

@@ -92,6 +92,28 @@ func (f *reportFlags) tell(p *person, reports []*checks.Report, services []page.
 	return told, no, nil
 }
 
+// conclude tells the reports and prints what passes, a line each or as JSON.
+func (f *reportFlags) conclude(p *person, reports []*checks.Report, shown []page.Service, where func(checks.Subject) checks.Origin) error {
+	reports, no, err := f.tell(p, reports, shown, where)
+	if err != nil {
+		return err
+	}
+	if f.json {
+		if err := p.json(struct {
+			Reports []*checks.Report `json:"reports"`
+		}{reports}); err != nil {
+			return err
+		}
+		return no.orNil()
+	}
+	for _, r := range reports {
+		if r.Passes(f.strict) {
+			fmt.Fprintf(p.out, "%s %s\n", r.Subject.Name, r.Subject.Digest)
+		}
+	}
+	return no.orNil()
+}
+
 // nowhere is for images whose sources are not known.
 func nowhere(checks.Subject) checks.Origin { return checks.Origin{} }
 
