@@ -27,7 +27,7 @@ type Toolchain struct {
 	Root string
 	// ModCache is the module cache that fetching fills and compiling reads.
 	ModCache string
-	// Chosen says who named the release: "temper.yaml", "go.mod", "go.work" or
+	// Chosen says who named the release: "--go", "temper.yaml", "go.mod", "go.work" or
 	// "the Go at hand".
 	Chosen string
 
@@ -44,7 +44,7 @@ func (t *Toolchain) Go() string {
 }
 
 // Select finds the toolchain that a service asks for, the same release on
-// every machine: what temper.yaml names, else the toolchain line of the go.work
+// every machine: what --go or temper.yaml names, else the toolchain line of the go.work
 // or go.mod, else their go line where it is newer than the Go at hand, else the
 // Go at hand. Go fetches what is not there and verifies it.
 func Select(ctx context.Context, repo *service.Repository, svc *service.Service) (*Toolchain, error) {
@@ -81,7 +81,7 @@ func Select(ctx context.Context, repo *service.Repository, svc *service.Service)
 // named returns the release that the repository names, empty if it names none.
 func named(repo *service.Repository, svc *service.Service) (want, chosen string, err error) {
 	if repo.Go != "" {
-		return "go" + repo.Go, service.ConfigName, nil
+		return "go" + repo.Go, repo.GoFrom, nil
 	}
 	if svc.Workfile != "" {
 		work, err := parseWork(svc.Workfile)

@@ -111,20 +111,28 @@ func (f Folders) of(required string, m evidence.Module) string {
 // named are the names that licence files have.
 var named = regexp.MustCompile(`(?i)^((un)?licen[cs]es?|copying)([-._].*)?$|[-._]licen[cs]e(\.(md|txt))?$`)
 
+// Named lists the files in a folder whose names are those of licences, sorted.
+func Named(folder string) []string {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil // as in [Find]: what cannot be read is not known
+	}
+	var names []string
+	for _, e := range entries {
+		if named.MatchString(e.Name()) && !strings.HasSuffix(e.Name(), ".go") {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
 // in returns the licences in the folder of a module, and whether it has any
 // licence file. Several are all of them: what is a choice is said in words, for
 // people.
 func in(folder string) (expression string, any bool) {
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return "", false
-	}
 	var all []string
-	for _, e := range entries {
-		if !named.MatchString(e.Name()) || strings.HasSuffix(e.Name(), ".go") {
-			continue
-		}
-		text, err := read(filepath.Join(folder, e.Name()))
+	for _, name := range Named(folder) {
+		text, err := read(filepath.Join(folder, name))
 		if err == errNoFile {
 			continue
 		}

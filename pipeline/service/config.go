@@ -58,7 +58,7 @@ func (r *Repository) decodeFile(d *decoder, root *yaml.Node) {
 				r.Platforms = given
 			}
 		},
-		"go":      func(v *yaml.Node) { r.Go = value(d, v, "go", parseRelease) },
+		"go":      func(v *yaml.Node) { r.Go, r.GoFrom = value(d, v, "go", parseRelease), ConfigName },
 		"created": func(v *yaml.Node) { r.Created = value(d, v, "created", parseCreated) },
 		"services": func(v *yaml.Node) {
 			d.list(v, "services", "[{name: orders}]", func(item *yaml.Node) { services = append(services, item) })

@@ -51,6 +51,8 @@ type Repository struct {
 	// Go is the exact release that temper.yaml asks for, such as "1.26.8";
 	// empty leaves it to go.mod's toolchain line or the Go at hand.
 	Go string
+	// GoFrom says who asks for it, "temper.yaml" or "--go".
+	GoFrom string
 	// Created is the time that images bear, in UTC; the zero time stands for
 	// the epoch.
 	Created time.Time

@@ -25,7 +25,7 @@ type buildFlags struct {
 	reportFlags
 	dir       string
 	services  []string
-	platforms []string
+	over      service.Override
 	base      string
 	trusted   string
 	output    string
@@ -53,7 +53,7 @@ still written, with its failing report, and build exits 3; release refuses it.`,
 	flags := cmd.Flags()
 	flags.StringVarP(&f.dir, "chdir", "C", ".", "build what is in `DIR`")
 	flags.StringArrayVar(&f.services, "service", nil, "build the service `NAME` only (may be repeated)")
-	flags.StringArrayVar(&f.platforms, "platform", nil, "build for `OS/ARCH` in place of the configured ones (may be repeated)")
+	overriding(cmd, &f.over)
 	flags.StringVar(&f.base, "base", "", "stand on `REF`: builtin, distroless, NAME@sha256:..., or an OCI layout's folder")
 	flags.StringVar(&f.trusted, "trusted-root", "", "hold the base's signer against the trusted root in `FILE` in place of Sigstore's public one")
 	flags.StringVarP(&f.output, "output", "o", "", "write the layout to `DIR`, or FILE.tar for docker load (default .temper/oci in the repository)")
@@ -171,7 +171,7 @@ func (f *buildFlags) override(p *person, repo *service.Repository) error {
 		}
 		repo.Base = base
 	}
-	return overridePlatforms(repo, f.platforms)
+	return override(repo, f.over)
 }
 
 // parseBase reads a base from the command line, where a layout may be any
@@ -183,19 +183,17 @@ func parseBase(repo *service.Repository, text string) (string, error) {
 	return service.ParseBase(repo.Dir, text)
 }
 
-// overridePlatforms puts the platforms of --platform, if there are any, over
-// those of the configuration.
-func overridePlatforms(repo *service.Repository, texts []string) error {
-	if len(texts) == 0 {
-		return nil
-	}
-	repo.Platforms = nil
-	for _, text := range texts {
-		platform, err := service.ParsePlatform(text)
-		if err != nil {
-			return usagef("--platform: %v", err)
-		}
-		repo.Platforms = append(repo.Platforms, platform)
+// overriding adds the flags that say what temper.yaml would.
+func overriding(cmd *cobra.Command, o *service.Override) {
+	flags := cmd.Flags()
+	flags.StringArrayVar(&o.Platforms, "platform", nil, "build for `OS/ARCH` in place of the configured ones (may be repeated)")
+	flags.StringVar(&o.Go, "go", "", "compile with the Go `RELEASE`, such as 1.26.8, in place of the configured one")
+	flags.StringArrayVar(&o.BuildTags, "build-tag", nil, "add the Go build tag `NAME` to those of every service (may be repeated)")
+}
+
+func override(repo *service.Repository, o service.Override) error {
+	if err := repo.Override(o); err != nil {
+		return usagef("%v", err)
 	}
 	return nil
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"runtime"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"temper/pipeline/binary"
 	"temper/pipeline/service"
@@ -13,9 +15,10 @@ import (
 
 // servicesFlags are those of temper services.
 type servicesFlags struct {
-	dir       string
-	platforms []string
-	json      bool
+	dir    string
+	over   service.Override
+	json   bool
+	inputs bool
 }
 
 func newServices(p *person) *cobra.Command {
@@ -25,9 +28,14 @@ func newServices(p *person) *cobra.Command {
 		Short: "What there is to build: the services of a repository",
 		Long: `services lists the services of a repository, those of temper.yaml or, without it,
 every main package, with the folder of the main package and the Go release that will
-compile it. It compiles nothing.`,
+compile it. It compiles nothing. With --inputs its JSON also says which files and
+folders of the repository go into each service: where none of them has changed, nor
+temper.yaml, nor a go.mod, go.sum or go.work, the image is the same.`,
 		Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if f.inputs && !f.json {
+				return usagef("--inputs is for --json").hint("temper services --json --inputs")
+			}
 			list, err := listServices(c.Context(), f)
 			if err != nil {
 				return err
@@ -44,8 +52,9 @@ compile it. It compiles nothing.`,
 		},
 	}
 	cmd.Flags().StringVarP(&f.dir, "chdir", "C", ".", "look at what is in `DIR`")
-	cmd.Flags().StringArrayVar(&f.platforms, "platform", nil, "list `OS/ARCH` in place of the configured platforms (may be repeated)")
+	overriding(cmd, &f.over)
 	cmd.Flags().BoolVar(&f.json, "json", false, "write one JSON object")
+	cmd.Flags().BoolVar(&f.inputs, "inputs", false, "list what goes into each service as well, with --json")
 	return cmd
 }
 
@@ -61,6 +70,12 @@ type listedService struct {
 	Main      string           `json:"main"`
 	Go        string           `json:"go"`
 	Platforms []listedPlatform `json:"platforms"`
+	// Files are what temper.yaml puts into the image. Inputs are all that goes
+	// into the service, without what every service depends on: temper.yaml and
+	// the files that say which modules there are. Both relative to the
+	// repository, with slashes, sorted, none below another.
+	Files  []string `json:"files,omitempty"`
+	Inputs []string `json:"inputs,omitempty"`
 }
 
 type listedPlatform struct {
@@ -75,10 +90,11 @@ func listServices(ctx context.Context, f servicesFlags) ([]listedService, error)
 	if err != nil {
 		return nil, err
 	}
-	if err := overridePlatforms(repo, f.platforms); err != nil {
+	if err := override(repo, f.over); err != nil {
 		return nil, err
 	}
 	list := []listedService{}
+	var toolchains []*binary.Toolchain
 	for _, svc := range repo.Services {
 		toolchain, err := binary.Select(ctx, repo, svc)
 		if err != nil {
@@ -100,7 +116,23 @@ func listServices(ctx context.Context, f servicesFlags) ([]listedService, error)
 			cache := binary.CachePath("", svc.Root, svc.Name, platform.String())
 			one.Platforms = append(one.Platforms, listedPlatform{platform.String(), filepath.ToSlash(cache)})
 		}
+		for _, f := range svc.Files {
+			one.Files = append(one.Files, relative(svc.Root, f.From))
+		}
+		one.Files = outermost(one.Files)
 		list = append(list, one)
+		toolchains = append(toolchains, toolchain)
 	}
-	return list, nil
+	if !f.inputs {
+		return list, nil
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.NumCPU())
+	for i, svc := range repo.Services {
+		g.Go(func() (err error) {
+			list[i].Inputs, err = inputs(ctx, repo, svc, toolchains[i])
+			return err
+		})
+	}
+	return list, g.Wait()
 }
