@@ -35,7 +35,7 @@ func (p *Pipeline) Layouts(ctx context.Context, names ...string) ([]Built, error
 	for i, name := range names {
 		wait.Go(func() {
 			built[i].Name = name
-			built[i].Layout, errs[i] = p.Layout(ctx, name)
+			built[i].Layout, errs[i] = p.layout(ctx, list, name)
 		})
 	}
 	wait.Wait()

@@ -27,6 +27,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"dagger.io/dagger"
 )
@@ -85,6 +86,9 @@ type Pipeline struct {
 	client *dagger.Client
 	source *dagger.Directory
 	opts   Options
+
+	mu      sync.Mutex
+	fetched *dagger.Directory // the module cache, once it was asked for
 }
 
 // New returns the pipeline for a repository's sources. It does not need .git,
@@ -137,8 +141,14 @@ type Service struct {
 	Module    string     `json:"module"`
 	Dir       string     `json:"dir"`
 	Package   string     `json:"package"`
+	Main      string     `json:"main"`
 	Go        string     `json:"go"`
 	Platforms []Platform `json:"platforms"`
+	// Files are what temper.yaml puts into the image, and Inputs are all that goes
+	// into the service beside temper.yaml and the files that say which modules
+	// there are: paths of the repository, each with what is below it.
+	Files  []string `json:"files"`
+	Inputs []string `json:"inputs"`
 }
 
 // A Platform is one that a service is built for.
@@ -151,11 +161,11 @@ type Platform struct {
 
 // Services lists the repository's services, as temper services has them.
 func (p *Pipeline) Services(ctx context.Context) ([]Service, error) {
-	c, err := p.building(ctx)
+	c, err := p.building(ctx, p.source)
 	if err != nil {
 		return nil, err
 	}
-	said, err := run(ctx, c, append([]string{"services", "--json", "-C", sourceDir}, p.platforms()...)...)
+	said, err := run(ctx, c, append([]string{"services", "--json", "--inputs", "-C", sourceDir}, p.platforms()...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -169,11 +179,7 @@ func (p *Pipeline) Services(ctx context.Context) ([]Service, error) {
 }
 
 // named returns the service of that name.
-func (p *Pipeline) named(ctx context.Context, name string) (*Service, error) {
-	list, err := p.Services(ctx)
-	if err != nil {
-		return nil, err
-	}
+func named(list []Service, name string) (*Service, error) {
 	var names []string
 	for _, s := range list {
 		if s.Name == name {
@@ -184,12 +190,21 @@ func (p *Pipeline) named(ctx context.Context, name string) (*Service, error) {
 	return nil, fmt.Errorf("no service is named %q; there are: %s", name, strings.Join(names, ", "))
 }
 
-// building is a container with the sources and the module cache, both
-// read-only, in which temper can look at the repository and compile.
-func (p *Pipeline) building(ctx context.Context) (*dagger.Container, error) {
+// building is a container with sources and the module cache, both read-only, in
+// which temper can look at the repository and compile for services, with the
+// cache volumes that belong to them.
+func (p *Pipeline) building(ctx context.Context, source *dagger.Directory, services ...*Service) (*dagger.Container, error) {
 	c, err := p.runner()
 	if err != nil {
 		return nil, err
+	}
+	for _, svc := range services {
+		for _, platform := range svc.Platforms {
+			volume := p.client.CacheVolume(p.Volume(svc, platform.Platform))
+			c = c.WithMountedCache(path.Join(cacheRoot, platform.Cache), volume, dagger.ContainerWithMountedCacheOpts{
+				Sharing: dagger.CacheSharingModeLocked,
+			})
+		}
 	}
 	mods, err := p.modules(ctx)
 	if err != nil {
@@ -197,20 +212,23 @@ func (p *Pipeline) building(ctx context.Context) (*dagger.Container, error) {
 	}
 	readOnly := dagger.ContainerWithMountedDirectoryOpts{ReadOnly: true}
 	return c.
-		WithMountedDirectory(sourceDir, p.source, readOnly).
-		WithMountedDirectory(modules, mods, readOnly).
-		WithWorkdir(sourceDir).
 		WithEnvVariable("GOMODCACHE", modules).
-		WithEnvVariable("TEMPER_CACHE", cacheRoot), nil
+		WithEnvVariable("TEMPER_CACHE", cacheRoot).
+		WithWorkdir(sourceDir).
+		WithMountedDirectory(modules, mods, readOnly).
+		WithMountedDirectory(sourceDir, source, readOnly), nil
 }
 
 // modules is the module cache for every go.mod of the repository: fetched by a
 // step that sees the go.mod and go.sum files alone, so that it is repeated only
 // when one of them changes.
 func (p *Pipeline) modules(ctx context.Context) (*dagger.Directory, error) {
-	files := p.client.Directory().WithDirectory("/", p.source, dagger.DirectoryWithDirectoryOpts{
-		Include: []string{"**/go.mod", "**/go.sum", "**/go.work", "**/go.work.sum", "**/vendor/modules.txt"},
-	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fetched != nil {
+		return p.fetched, nil
+	}
+	files := p.source.Filter(dagger.DirectoryFilterOpts{Include: moduleFiles})
 	found, err := files.Glob(ctx, "**/go.mod")
 	if err != nil {
 		return nil, fmt.Errorf("looking for go.mod files: %w", err)
@@ -232,18 +250,24 @@ func (p *Pipeline) modules(ctx context.Context) (*dagger.Directory, error) {
 		}
 		c = c.WithWorkdir(path.Join(sourceDir, dir)).WithExec([]string{"go", "mod", "download"})
 	}
-	return c.Directory(modules), nil
+	p.fetched = c.Directory(modules)
+	return p.fetched, nil
 }
 
 // Layout builds one service, checks it, and returns its OCI layout with SBOM,
 // provenance and report. An image that breaks a rule is an error that shows
 // what was found; [Pipeline.LayoutAnyway] returns it all the same.
 func (p *Pipeline) Layout(ctx context.Context, name string) (*dagger.Directory, error) {
-	c, err := p.build(ctx, name)
+	list, err := p.Services(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := finish(ctx, c); err != nil {
+	return p.layout(ctx, list, name)
+}
+
+func (p *Pipeline) layout(ctx context.Context, list []Service, name string) (*dagger.Directory, error) {
+	c, err := p.build(ctx, list, name)
+	if err != nil {
 		return nil, err
 	}
 	return c.Directory(layoutDir), nil
@@ -252,33 +276,49 @@ func (p *Pipeline) Layout(ctx context.Context, name string) (*dagger.Directory, 
 // LayoutAnyway is [Pipeline.Layout] for those who want to look at an image
 // that breaks rules. A service that does not compile is still an error.
 func (p *Pipeline) LayoutAnyway(ctx context.Context, name string) (*dagger.Directory, error) {
-	c, err := p.build(ctx, name)
+	list, err := p.Services(ctx)
 	if err != nil {
 		return nil, err
 	}
+	c, err := p.build(ctx, list, name)
 	var no *NoError
-	if _, err := finish(ctx, c); err != nil && !errors.As(err, &no) {
+	if err != nil && !errors.As(err, &no) {
 		return nil, err
 	}
 	return c.Directory(layoutDir), nil
 }
 
-func (p *Pipeline) build(ctx context.Context, name string) (*dagger.Container, error) {
-	svc, err := p.named(ctx, name)
+// build returns the container in which a service was built, also where the
+// error is a [*NoError]. It sees what Go says goes into the service, and
+// everything if that is not enough, as for a file that another includes from
+// elsewhere.
+func (p *Pipeline) build(ctx context.Context, list []Service, name string) (*dagger.Container, error) {
+	svc, err := named(list, name)
 	if err != nil {
 		return nil, err
 	}
-	c, err := p.building(ctx)
+	source := p.narrowed(svc, list)
+	c, err := p.building(ctx, source, svc)
 	if err != nil {
 		return nil, err
 	}
-	args := append([]string{"build", "-C", sourceDir, "--service", name, "-o", layoutDir}, p.platforms()...)
-	for _, platform := range svc.Platforms {
-		volume := p.client.CacheVolume(p.Volume(svc, platform.Platform))
-		c = c.WithMountedCache(path.Join(cacheRoot, platform.Cache), volume, dagger.ContainerWithMountedCacheOpts{
-			Sharing: dagger.CacheSharingModeLocked,
-		})
+	built := p.buildIn(c, svc)
+	_, err = finish(ctx, built)
+	var no *NoError
+	if err == nil || errors.As(err, &no) || source == p.source || ctx.Err() != nil {
+		return built, err
 	}
+	if c, err = p.building(ctx, p.source, svc); err != nil {
+		return nil, err
+	}
+	built = p.buildIn(c, svc)
+	_, err = finish(ctx, built)
+	return built, err
+}
+
+// buildIn adds the step that builds.
+func (p *Pipeline) buildIn(c *dagger.Container, svc *Service) *dagger.Container {
+	args := append([]string{"build", "-C", sourceDir, "--service", svc.Name, "-o", layoutDir}, p.platforms()...)
 	if p.opts.Base != nil {
 		c = c.WithMountedDirectory(baseDir, p.opts.Base, dagger.ContainerWithMountedDirectoryOpts{ReadOnly: true})
 		args = append(args, "--base", baseDir)
@@ -289,7 +329,7 @@ func (p *Pipeline) build(ctx context.Context, name string) (*dagger.Container, e
 	if p.opts.Tag != "" {
 		args = append(args, "--tag", p.opts.Tag)
 	}
-	return withTemper(c, args...), nil
+	return withTemper(c, args...)
 }
 
 func (p *Pipeline) platforms() []string {

@@ -177,9 +177,9 @@ func call(f *ast.Field) string {
 }
 
 const twoServices = `{"services": [
-	{"name": "orders", "module": "example.com/shop", "dir": ".", "package": "./cmd/orders", "go": "go1.26.8", "platforms": [
+	{"name": "orders", "module": "example.com/shop", "dir": ".", "package": "./cmd/orders", "main": "cmd/orders", "inputs": ["cmd/orders", "internal"], "go": "go1.26.8", "platforms": [
 		{"platform": "linux/amd64", "cache": "services/0/orders/linux-amd64"}, {"platform": "linux/arm64", "cache": "services/0/orders/linux-arm64"}]},
-	{"name": "stock", "module": "example.com/shop", "dir": ".", "package": "./cmd/stock", "go": "go1.26.8", "platforms": [
+	{"name": "stock", "module": "example.com/shop", "dir": ".", "package": "./cmd/stock", "main": "cmd/stock", "files": ["assets"], "inputs": ["."], "go": "go1.26.8", "platforms": [
 		{"platform": "linux/amd64", "cache": "services/0/stock/linux-amd64"}, {"platform": "linux/arm64", "cache": "services/0/stock/linux-arm64"}]}]}`
 
 // pipeline returns one that talks to a stand-in.
@@ -202,7 +202,7 @@ func pipeline(t *testing.T, opts Options) (*Pipeline, *engineStandIn) {
 
 func (e *engineStandIn) golden(t *testing.T, name string) string {
 	t.Helper()
-	all := append([]string(nil), e.log...)
+	all := slices.Sorted(slices.Values(e.log)) // some are asked side by side
 	for _, id := range slices.Sorted(maps.Keys(e.ids)) {
 		all = append(all, e.ids[id])
 	}

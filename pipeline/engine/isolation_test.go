@@ -17,7 +17,7 @@ import (
 func TestLiveIsolation(t *testing.T) {
 	needEngine(t)
 	ctx := t.Context()
-	dir, command := filepath.Join(layDown(t), "good"), compiled(t, "linux")
+	dir, command := filepath.Join(someSources(t), "good"), compiled(t, "linux")
 	client, err := dagger.Connect(ctx)
 	if err != nil {
 		t.Fatal(err)

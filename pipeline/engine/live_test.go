@@ -102,10 +102,10 @@ package main
 func main() { nothing() }
 `
 
-func layDown(t *testing.T) string {
+// layDown writes the files of an archive into a folder.
+func layDown(t *testing.T, dir, archive string) {
 	t.Helper()
-	dir := t.TempDir()
-	for _, f := range txtar.Parse([]byte(sources)).Files {
+	for _, f := range txtar.Parse([]byte(archive)).Files {
 		path := filepath.Join(dir, filepath.FromSlash(f.Name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 			t.Fatal(err)
@@ -114,6 +114,13 @@ func layDown(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
+}
+
+// someSources is a new folder with the sources above.
+func someSources(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	layDown(t, dir, sources)
 	return dir
 }
 
@@ -150,7 +157,7 @@ func onLaptop(t *testing.T, command, dir, service string, flags ...string) strin
 func TestLivePipeline(t *testing.T) {
 	needEngine(t)
 	ctx := t.Context()
-	dir, command := layDown(t), compiled(t, "linux")
+	dir, command := someSources(t), compiled(t, "linux")
 	log := new(written)
 	client, err := dagger.Connect(ctx, dagger.WithLogOutput(log))
 	if err != nil {
@@ -314,7 +321,7 @@ func TestLiveModule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, command := filepath.Join(layDown(t), "good"), compiled(t, "linux")
+	dir, command := filepath.Join(someSources(t), "good"), compiled(t, "linux")
 	call := func(args ...string) string {
 		t.Helper()
 		cmd := exec.Command("dagger", append([]string{"-m", module, "--progress=plain", "call", "--command=" + command}, args...)...)

@@ -121,10 +121,6 @@ func (p *Pipeline) ReportFile(ctx context.Context, layout *dagger.Directory, for
 		said.out = no.said + "\n"
 	case format == Text:
 		said.out = said.err
-	case no != nil:
-		if said.out, err = c.Stdout(ctx); err != nil {
-			return nil, err
-		}
 	}
 	return p.client.Directory().WithNewFile(name, said.out).File(name), nil
 }

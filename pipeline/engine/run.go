@@ -2,10 +2,11 @@ package engine
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"strings"
 
 	"dagger.io/dagger"
+	"golang.org/x/sync/errgroup"
 )
 
 // A NoError is temper's answer no: everything was looked at and does not pass.
@@ -30,26 +31,33 @@ func withTemper(c *dagger.Container, args ...string) *dagger.Container {
 // printed. Where temper did not exit 0 the error is what it said: people want
 // the findings or the compiler's words, and not an exit code.
 func finish(ctx context.Context, c *dagger.Container) (spoken, error) {
-	code, err := c.ExitCode(ctx)
-	if err != nil {
+	var s spoken
+	var code int
+	g, asking := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		code, err = c.ExitCode(asking)
+		return err
+	})
+	g.Go(func() (err error) {
+		s.err, err = c.Stderr(asking)
+		return err
+	})
+	g.Go(func() (err error) {
+		s.out, err = c.Stdout(asking)
+		return err
+	})
+	// Errors are fresh ones below: Dagger shows the innermost one of a chain.
+	if err := g.Wait(); err != nil {
 		return spoken{}, err
 	}
-	var s spoken
-	if s.err, err = c.Stderr(ctx); err != nil {
-		return spoken{}, fmt.Errorf("reading what temper said: %w", err)
-	}
-	switch code {
+	switch said := strings.TrimSpace(s.err); code {
 	case 0:
+		return s, nil
 	case exitNo:
-		return spoken{}, &NoError{strings.TrimSpace(s.err)}
+		return s, &NoError{said}
 	default:
-		// A fresh error: Dagger shows the innermost one of a chain.
-		return spoken{}, fmt.Errorf("%s", strings.TrimSpace(s.err))
+		return s, errors.New(said)
 	}
-	if s.out, err = c.Stdout(ctx); err != nil {
-		return spoken{}, fmt.Errorf("reading temper's answer: %w", err)
-	}
-	return s, nil
 }
 
 func run(ctx context.Context, c *dagger.Container, args ...string) (spoken, error) {
