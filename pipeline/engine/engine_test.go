@@ -256,7 +256,7 @@ func TestReleaseKeepsSecretsOutOfArguments(t *testing.T) {
 		t.Fatal(err)
 	}
 	registry.Username, registry.Password = "robot", p.client.SetSecret("password", plain)
-	refs, err := p.Release(context.Background(), p.client.Directory(), "registry:5000/shop", []string{"v1"}, key, registry)
+	refs, err := p.Release(context.Background(), p.client.Directory(), "registry:5000/shop", Publishing{Key: key, Tags: []string{"v1"}, Registry: registry})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,7 +284,7 @@ func TestWaivers(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := Key{Private: p.client.SetSecret("key", "key")}
-	if _, err := p.Release(ctx, p.client.Directory(), "reg/shop", nil, key, Registry{}); err != nil {
+	if _, err := p.Release(ctx, p.client.Directory(), "reg/shop", Publishing{Key: key}); err != nil {
 		t.Fatal(err)
 	}
 	got := e.golden(t, "waivers")
@@ -298,7 +298,7 @@ func TestWaivers(t *testing.T) {
 func TestVerify(t *testing.T) {
 	p, e := pipeline(t, Options{})
 	key := p.client.Directory().WithNewFile("cosign.pub", "key").File("cosign.pub")
-	if _, err := p.Verify(context.Background(), []string{"reg/orders:v1"}, key, Registry{}); err != nil {
+	if _, err := p.Verify(context.Background(), []string{"reg/orders:v1"}, Trust{Key: key}, Registry{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := e.golden(t, "verify"); !strings.Contains(got, "TEMPER_ASKED_AT") {
@@ -389,7 +389,7 @@ func TestFailingWell(t *testing.T) {
 	if _, err := p.Layout(ctx, "order"); err == nil || !strings.Contains(err.Error(), "orders, stock") {
 		t.Errorf("a wrong name gives %v, want it to list the right ones", err)
 	}
-	if _, err := p.Release(ctx, p.client.Directory(), "reg/shop", nil, Key{}, Registry{}); err == nil || !strings.Contains(err.Error(), "temper keygen") {
+	if _, err := p.Release(ctx, p.client.Directory(), "reg/shop", Publishing{}); err == nil || !strings.Contains(err.Error(), "temper keygen") {
 		t.Errorf("a release without a key gives %v", err)
 	}
 	if _, err := New(p.client, p.source, Options{}).Layout(ctx, "orders"); err == nil {

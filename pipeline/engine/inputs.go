@@ -13,27 +13,32 @@ import (
 var moduleFiles = []string{"**/go.mod", "**/go.sum", "**/go.work", "**/go.work.sum", "**/vendor/modules.txt"}
 
 // narrowed is the part of the sources that goes into one service, so that a
-// change to another leaves the steps of this one as they were. What temper.yaml
-// names for the others is there by its name alone, for temper wants to find it.
-//
-// It is filtered and not copied: to an engine what is filtered of a directory is
-// known by its content, and what is copied from one by where it comes from.
+// change to another leaves the steps of this one as they were.
 func (p *Pipeline) narrowed(svc *Service, all []Service) *dagger.Directory {
 	if !plain(svc.Inputs) {
 		return p.source
 	}
+	return p.outline(all, svc.Inputs)
+}
+
+// outline is temper.yaml and some of the sources. What temper.yaml names of the
+// others is there by its name alone, for temper wants to find it.
+//
+// It is filtered and not copied: to an engine what is filtered of a directory is
+// known by its content, and what is copied from one by where it comes from.
+func (p *Pipeline) outline(all []Service, inputs []string) *dagger.Directory {
 	source := p.source.Filter(dagger.DirectoryFilterOpts{
-		Include: slices.Concat(moduleFiles, []string{"temper.yaml"}, svc.Inputs),
+		Include: slices.Concat(moduleFiles, []string{"temper.yaml"}, inputs),
 	})
-	own := func(name string) bool {
-		return slices.ContainsFunc(svc.Inputs, func(in string) bool { return in == name || strings.HasPrefix(name, in+"/") })
+	there := func(name string) bool {
+		return slices.ContainsFunc(inputs, func(in string) bool { return in == name || strings.HasPrefix(name, in+"/") })
 	}
-	for _, other := range all {
-		if !own(other.Main) {
-			source = source.WithNewFile(path.Join(other.Main, "main.go"), "package main\n")
+	for _, svc := range all {
+		if !there(svc.Main) {
+			source = source.WithNewFile(path.Join(svc.Main, "main.go"), "package main\n")
 		}
-		for _, name := range other.Files {
-			if !own(name) {
+		for _, name := range svc.Files {
+			if !there(name) {
 				source = source.WithNewDirectory(name)
 			}
 		}

@@ -212,7 +212,7 @@ func TestLivePipeline(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := Key{client.SetSecret("live-test-key", private), protect}
-	refs, err := p.Release(ctx, layout, "registry:5000/live", []string{"v1"}, key, registry)
+	refs, err := p.Release(ctx, layout, "registry:5000/live", Publishing{Key: key, Tags: []string{"v1"}, Registry: registry})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestLivePipeline(t *testing.T) {
 	file := func(name, content string) *dagger.File {
 		return client.Directory().WithNewFile(name, content).File(name)
 	}
-	answer, err := p.Verify(ctx, []string{"registry:5000/live/good:v1"}, file("cosign.pub", public), registry)
+	answer, err := p.Verify(ctx, []string{"registry:5000/live/good:v1"}, Trust{Key: file("cosign.pub", public)}, registry)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestLivePipeline(t *testing.T) {
 		t.Fatal(err)
 	}
 	wrong := Key{key.Private, client.SetSecret("live-test-wrong", "the wrong one, which nobody may see either")}
-	_, refused := p.Release(ctx, layout, "registry:5000/live", nil, wrong, registry)
+	_, refused := p.Release(ctx, layout, "registry:5000/live", Publishing{Key: wrong, Registry: registry})
 	if refused == nil || !strings.Contains(refused.Error(), "password") {
 		t.Errorf("Release with the wrong password: %v, want it to say so", refused)
 	}
@@ -265,7 +265,7 @@ func TestLivePipeline(t *testing.T) {
 		t.Fatal(err)
 	}
 	var no *NoError
-	if _, err := p.Verify(ctx, refs, file("cosign.pub", stranger), registry); !errors.As(err, &no) || !strings.Contains(err.Error(), "untrusted") {
+	if _, err := p.Verify(ctx, refs, Trust{Key: file("cosign.pub", stranger)}, registry); !errors.As(err, &no) || !strings.Contains(err.Error(), "untrusted") {
 		t.Errorf("Verify with another key: %v, want a NoError: untrusted", err)
 	}
 

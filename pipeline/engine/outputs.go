@@ -95,7 +95,12 @@ func (p *Pipeline) ReportFile(ctx context.Context, layout *dagger.Directory, for
 	if err != nil {
 		return nil, err
 	}
-	c, args := p.accepting(c.WithDirectory(outDir, p.client.Directory()), "check")
+	c, args := p.accepting(c, "check")
+	return p.reportFile(ctx, c, format, dagger.ContainerWithExecOpts{}, args...)
+}
+
+// reportFile runs a verb that reports on the layout.
+func (p *Pipeline) reportFile(ctx context.Context, c *dagger.Container, format Format, opts dagger.ContainerWithExecOpts, args ...string) (*dagger.File, error) {
 	name := "report." + string(format)
 	switch format {
 	case JSON:
@@ -108,18 +113,17 @@ func (p *Pipeline) ReportFile(ctx context.Context, layout *dagger.Directory, for
 	default:
 		return nil, fmt.Errorf("there is no report in the format %q; there are json, sarif, html and text", format)
 	}
-	c = withTemper(c, append(args, layoutDir)...)
+	opts.Expect = dagger.ReturnTypeAny
+	c = c.WithDirectory(outDir, p.client.Directory()).WithExec(append([]string{command}, append(args, layoutDir)...), opts)
 	said, err := finish(ctx, c)
 	var no *NoError
 	if err != nil && !errors.As(err, &no) {
 		return nil, err
 	}
-	switch {
-	case format == SARIF || format == HTML:
+	switch format {
+	case SARIF, HTML:
 		return c.File(outDir + "/" + name), nil
-	case format == Text && no != nil:
-		said.out = no.said + "\n"
-	case format == Text:
+	case Text:
 		said.out = said.err
 	}
 	return p.client.Directory().WithNewFile(name, said.out).File(name), nil

@@ -81,21 +81,45 @@ type Key struct {
 	Private, Password *dagger.Secret
 }
 
+// Publishing is how a layout is released.
+type Publishing struct {
+	// Key signs.
+	Key Key
+	// Tags move to the images once they are signed and verified.
+	Tags []string
+	// Registry is where the images go.
+	Registry Registry
+	// Probe starts the services first: what was seen is in the signed reports, and
+	// one that breaks a promise is refused like one that breaks a rule.
+	Probe bool
+}
+
+const probedFile = "/probed.json"
+
 // Release checks the images of a layout again, publishes them below the
 // repository, signs and attests them, verifies what was written and moves the
 // tags. It returns REPOSITORY@DIGEST for each image.
-func (p *Pipeline) Release(ctx context.Context, layout *dagger.Directory, repository string, tags []string, key Key, r Registry) ([]string, error) {
-	if key.Private == nil {
+func (p *Pipeline) Release(ctx context.Context, layout *dagger.Directory, repository string, how Publishing) ([]string, error) {
+	if how.Key.Private == nil {
 		return nil, errors.New("no key to sign with: give a cosign private key, such as one from temper keygen")
 	}
 	c, err := p.on(layout)
 	if err != nil {
 		return nil, err
 	}
-	c = r.in(withPassword(fresh(c), key.Password)).WithSecretVariable("TEMPER_KEY", key.Private)
 	c, args := p.accepting(c, "release", "--key", "env://TEMPER_KEY")
-	args = append(args, r.flags()...)
-	for _, tag := range tags {
+	if how.Probe {
+		// In a step of its own: what starts a service has no key.
+		said, err := p.probed(ctx, layout)
+		var no *NoError
+		if err != nil && !errors.As(err, &no) {
+			return nil, err
+		}
+		c, args = c.WithNewFile(probedFile, said.out), append(args, "--probed", probedFile)
+	}
+	c = how.Registry.in(withPassword(fresh(c), how.Key.Password)).WithSecretVariable("TEMPER_KEY", how.Key.Private)
+	args = append(args, how.Registry.flags()...)
+	for _, tag := range how.Tags {
 		args = append(args, "--tag", tag)
 	}
 	said, err := run(ctx, c, append(args, layoutDir, repository)...)
@@ -105,15 +129,21 @@ func (p *Pipeline) Release(ctx context.Context, layout *dagger.Directory, reposi
 	return strings.Fields(said.out), nil
 }
 
-// Verify answers whether images in a registry are signed by the key and
-// complete with SBOM, provenance and report. It returns temper's answer as
-// JSON; one that does not verify is a [*NoError] with the reason.
-func (p *Pipeline) Verify(ctx context.Context, refs []string, publicKey *dagger.File, r Registry) (string, error) {
+// Trust is whom to believe: the holder of a key.
+type Trust struct {
+	// Key is the public key, such as cosign.pub.
+	Key *dagger.File
+}
+
+// Verify answers whether images in a registry are signed by whom to trust, and
+// complete with SBOM, provenance and report. It returns temper's answer as JSON;
+// one that does not verify is a [*NoError] with the reason.
+func (p *Pipeline) Verify(ctx context.Context, refs []string, trust Trust, r Registry) (string, error) {
 	c, err := p.runner()
 	if err != nil {
 		return "", err
 	}
-	c = r.in(fresh(c)).WithMountedFile("/key.pub", publicKey)
+	c = r.in(fresh(c)).WithMountedFile("/key.pub", trust.Key)
 	args := append([]string{"verify", "--json", "--key", "/key.pub"}, r.flags()...)
 	said, err := run(ctx, c, append(args, refs...)...)
 	return said.out, err

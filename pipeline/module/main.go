@@ -17,6 +17,8 @@ import (
 	"dagger/temper/internal/dagger"
 
 	sdk "dagger.io/dagger"
+
+	"temper/pipeline/engine"
 )
 
 // Temper builds, checks, releases and verifies the services of one repository.
@@ -168,6 +170,18 @@ func (t *Temper) Check(ctx context.Context) error {
 	return err
 }
 
+// Build every service, start it, and hold it to what temper.yaml promises, side
+// by side: none breaks a promise.
+//
+// +check
+func (t *Temper) Probe(ctx context.Context) error {
+	p, err := t.pipeline(ctx, nil)
+	if err != nil {
+		return err
+	}
+	return p.ProbeAll(ctx)
+}
+
 // Build, check, publish and sign every service, and only then move the tags.
 //
 // What was written is verified before a tag moves, and nothing is published if
@@ -198,6 +212,9 @@ func (t *Temper) Release(
 	// Speak plain HTTP to the registry.
 	// +optional
 	insecure bool,
+	// Start the services first, as probe does: what was seen goes into the signed reports.
+	// +optional
+	probe bool,
 ) ([]*Published, error) {
 	own := *t
 	if own.Lane == "" {
@@ -218,7 +235,7 @@ func (t *Temper) Release(
 			return nil, err
 		}
 		image := &Image{Name: one.Name, Layout: layout, Temper: &own}
-		published, err := image.Publish(ctx, address, key, keyPassword, tag, username, password, registry, insecure)
+		published, err := image.Publish(ctx, address, key, keyPassword, tag, username, password, registry, insecure, probe)
 		if err != nil {
 			return nil, err
 		}
@@ -268,7 +285,7 @@ func (t *Temper) Verify(
 	if err != nil {
 		return "", err
 	}
-	return p.Verify(ctx, []string{ref}, public, at)
+	return p.Verify(ctx, []string{ref}, engine.Trust{Key: public}, at)
 }
 
 // Make a pair of keys to sign and verify with: cosign.key and cosign.pub.

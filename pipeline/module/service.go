@@ -107,6 +107,41 @@ func (i *Image) Assert(ctx context.Context) (*Image, error) {
 	return i, nil
 }
 
+// Start the service, and hold it to what temper.yaml promises of it.
+//
+// It runs in a sandbox of its own, for the engine's platform, and is asked what
+// a stranger would ask: names that are not its own, headers that never end, bodies
+// that are too large, to stop. What breaks a promise is an error that shows the
+// findings. It takes as long as the longest promise, and an engine that lets a
+// step have root's capabilities.
+//
+// +cache="never"
+func (i *Image) Probe(
+	ctx context.Context,
+	// The form of the report: json, sarif, html or text.
+	// +optional
+	// +default="text"
+	format string,
+	// Return the report even if a promise is broken.
+	// +optional
+	anyway bool,
+) (string, error) {
+	p, layout, err := i.open(ctx)
+	if err != nil {
+		return "", err
+	}
+	if !anyway {
+		if _, err := p.Probe(ctx, layout); err != nil {
+			return "", err
+		}
+	}
+	file, err := p.ProbeFile(ctx, layout, engine.Format(format))
+	if err != nil {
+		return "", err
+	}
+	return file.Contents(ctx)
+}
+
 // What the image is made of: packages, modules and files with their digests.
 func (i *Image) Sbom(
 	ctx context.Context,
@@ -216,6 +251,9 @@ func (i *Image) Publish(
 	// Speak plain HTTP to the registry.
 	// +optional
 	insecure bool,
+	// Start the service first, as probe does: what was seen goes into the signed report.
+	// +optional
+	probe bool,
 ) (*Published, error) {
 	client, err := connect(ctx)
 	if err != nil {
@@ -237,7 +275,9 @@ func (i *Image) Publish(
 	if err != nil {
 		return nil, err
 	}
-	refs, err := p.Release(ctx, layout, address, tag, engine.Key{Private: private, Password: secret}, at)
+	refs, err := p.Release(ctx, layout, address, engine.Publishing{
+		Key: engine.Key{Private: private, Password: secret}, Tags: tag, Registry: at, Probe: probe,
+	})
 	if err != nil {
 		return nil, err
 	}

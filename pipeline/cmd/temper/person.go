@@ -121,7 +121,11 @@ func (p *person) verified(f *releaseFacts) {
 		line("", "signed by %s, says the provenance", f.BaseSigner)
 	}
 	line("modules", "%d, in the SBOM", f.Modules)
-	line("checked", "by %d rules, %d warnings", f.Rules, f.Warnings)
+	running := ""
+	if f.Probes > 0 {
+		running = fmt.Sprintf(" (%d of them while it ran)", f.Probes)
+	}
+	line("checked", "by %d rules%s, %d warnings", f.Rules, running, f.Warnings)
 	for _, w := range f.Waivers {
 		until := "until"
 		if w.Expired {

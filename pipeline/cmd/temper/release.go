@@ -26,6 +26,7 @@ type releaseFlags struct {
 	format   string
 	insecure []string
 	waivers  string
+	probed   []string
 	strict   bool
 	json     bool
 }
@@ -43,6 +44,9 @@ tags. So a tag never names an image that does not verify.
 A report in a folder is a claim, so the waivers in it are none: an image that breaks
 a rule is released only where --waivers names a temper.yaml that accepts it. The
 report that is signed is the one of this very check, waivers included.
+
+A release starts nothing. What temper probe saw of the very images goes into the
+signed reports with --probed, and what it found must be waived as all else.
 
 The key is a file or env://NAME; its password is taken from COSIGN_PASSWORD or asked
 for. Credentials for the registry are docker's: docker login, or podman login.
@@ -63,6 +67,7 @@ On stdout it prints REPOSITORY@DIGEST for each image.`,
 	flags.StringVar(&f.format, "signature-format", "both", "write signatures as `FORM`: both, bundle or legacy")
 	flags.StringArrayVar(&f.insecure, "insecure", nil, "speak plain HTTP to the registry `HOST[:PORT]` (loopback needs no mention)")
 	flags.StringVar(&f.waivers, "waivers", "", "accept what the temper.yaml `FILE` waives")
+	flags.StringArrayVar(&f.probed, "probed", nil, "add what temper probe --json wrote to `FILE` to the signed reports (may be repeated)")
 	flags.BoolVar(&f.strict, "strict", false, "let warnings fail")
 	flags.BoolVar(&f.json, "json", false, "write one JSON object")
 	flags.BoolVarP(&p.verbose, "verbose", "v", false, "say more")
@@ -148,6 +153,10 @@ func (f *releaseFlags) judge(ctx context.Context, p *person, layout string, list
 	if err != nil {
 		return nil, err
 	}
+	probed, err := readProbed(f.probed)
+	if err != nil {
+		return nil, err
+	}
 	reports := make([]*checks.Report, len(list))
 	no := &noError{next: "temper check " + layout}
 	now := time.Now()
@@ -158,11 +167,20 @@ func (f *releaseFlags) judge(ctx context.Context, p *person, layout string, list
 		return nil, err
 	}
 	for i, e := range list {
-		j, err := judge(ctx, e.Name, e.Artifact, opts, waived, now)
+		j, err := images.Check(ctx, e.Name, e.Artifact, opts)
 		if err != nil {
 			return nil, err
 		}
-		reports[i] = j.Report
+		if len(f.probed) > 0 {
+			seen := probed[j.Report.Subject.Digest]
+			if seen == nil {
+				return nil, hintf("temper probe --json "+layout, "no file of --probed holds a report of %s %s", e.Name, j.Report.Subject.Digest)
+			}
+			j.Report = checks.Join(j.Report, seen)
+		}
+		if reports[i], err = waive(j.Report, waived, now); err != nil {
+			return nil, err
+		}
 		if err := p.report(reports[i]); err != nil {
 			return nil, err
 		}

@@ -137,8 +137,10 @@ type releaseFacts struct {
 	BaseSigner string `json:"baseSigner"`
 	// Modules counts the Go modules in the SBOM.
 	Modules int `json:"modules"`
-	// Rules are those that looked at the image, Warnings what they advise.
+	// Rules are those that looked at the image, Probes those of them that looked
+	// while it ran, Warnings what they advise.
 	Rules    int `json:"rules"`
+	Probes   int `json:"probes"`
 	Warnings int `json:"warnings"`
 	// Waivers are what let errors through when the image was released.
 	Waivers []waiverFact `json:"waivers"`
@@ -175,7 +177,7 @@ func factsOf(r *release.Release, now time.Time) (*releaseFacts, error) {
 			if err != nil {
 				return nil, err
 			}
-			facts.Rules, facts.Warnings = len(report.Rules), report.Count(checks.Warning)
+			facts.Rules, facts.Probes, facts.Warnings = len(report.Rules), countProbes(report.Rules), report.Count(checks.Warning)
 			for _, w := range report.Waivers() {
 				// Released twice, an image has two reports.
 				if fact := (waiverFact{w, w.Expired(now)}); !slices.Contains(facts.Waivers, fact) {
