@@ -23,8 +23,8 @@ func (p *Pipeline) Probe(ctx context.Context, layout *dagger.Directory) (string,
 	return said.out, err
 }
 
-// ProbeFile is what [Pipeline.Probe] sees as a file of the format, whatever it
-// is. It is asked for anew each time.
+// ProbeFile is what [Pipeline.Probe] sees as a file of the format, which is there
+// beside a [*NoError] as well. It is asked for anew each time.
 func (p *Pipeline) ProbeFile(ctx context.Context, layout *dagger.Directory, format Format) (*dagger.File, error) {
 	c, err := p.probing(ctx, layout)
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"dagger/temper/internal/dagger"
@@ -130,13 +131,9 @@ func (i *Image) Probe(
 	if err != nil {
 		return "", err
 	}
-	if !anyway {
-		if _, err := p.Probe(ctx, layout); err != nil {
-			return "", err
-		}
-	}
 	file, err := p.ProbeFile(ctx, layout, engine.Format(format))
-	if err != nil {
+	var no *engine.NoError
+	if err != nil && !(anyway && errors.As(err, &no)) {
 		return "", err
 	}
 	return file.Contents(ctx)
