@@ -70,6 +70,9 @@ type engineStandIn struct {
 	// temper services --json prints.
 	exit             int
 	stderr, services string
+	// broken is what a step of the go command said before it failed, which the
+	// engine tells whoever asks for the exit code of a step after it.
+	broken string
 
 	mu  sync.Mutex
 	ids map[string]string // what each id stands for
@@ -97,7 +100,13 @@ func (e *engineStandIn) Do(r *http.Request) (*http.Response, error) {
 	for _, s := range doc.Operations[0].SelectionSet {
 		e.answer(s.(*ast.Field), nil, data)
 	}
-	raw, err := json.Marshal(map[string]any{"data": data})
+	answer := map[string]any{"data": data}
+	if e.broken != "" && strings.Contains(q.Query, "exitCode") {
+		answer = map[string]any{"errors": []any{map[string]any{"message": "exit code: 1", "extensions": map[string]any{
+			"_type": "EXEC_ERROR", "cmd": []string{"go", "mod", "download"}, "exitCode": 1, "stdout": "", "stderr": e.broken,
+		}}}}
+	}
+	raw, err := json.Marshal(answer)
 	if err != nil {
 		return nil, err
 	}

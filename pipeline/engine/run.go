@@ -46,9 +46,9 @@ func finish(ctx context.Context, c *dagger.Container) (spoken, error) {
 		s.out, err = c.Stdout(asking)
 		return err
 	})
-	// Errors are fresh ones below: Dagger shows the innermost one of a chain.
+	// Errors are fresh ones: Dagger shows the innermost one of a chain.
 	if err := g.Wait(); err != nil {
-		return spoken{}, err
+		return spoken{}, plainly(err)
 	}
 	switch said := strings.TrimSpace(s.err); code {
 	case 0:
