@@ -51,7 +51,9 @@ const (
 // Options are what a caller may choose. The zero value pulls the default
 // toolchain and needs TemperSource or Temper.
 type Options struct {
-	// Toolchain is a container with go on PATH; nil is [DefaultToolchain].
+	// Toolchain is a container with go on PATH, and git where Access names
+	// repositories; nil is [DefaultToolchain]. Where nothing may be pulled,
+	// client.Container().Import makes one of an image archive.
 	Toolchain *dagger.Container
 	// Temper is the temper command for the engine's platform; nil builds it from
 	// TemperSource, the repository of Temper itself.
@@ -59,6 +61,10 @@ type Options struct {
 	TemperSource *dagger.Directory
 	// Base is an OCI layout to stand on in place of what temper.yaml names.
 	Base *dagger.Directory
+	// BaseTarball is such a layout in an archive, as temper export, docker save
+	// (since version 25) and skopeo copy to oci-archive write it. It takes the place
+	// of Base, and a toolchain that has tar.
+	BaseTarball *dagger.File
 	// Waivers is a temper.yaml: the checks of finished images and a release
 	// accept what it waives. Builds go by that of the sources.
 	Waivers *dagger.File
@@ -108,6 +114,9 @@ func (p *Pipeline) toolchain() *dagger.Container {
 
 // Command returns the temper command, built once from Temper's own source.
 func (p *Pipeline) Command() (*dagger.File, error) {
+	if err := p.opts.Access.check(); err != nil {
+		return nil, err
+	}
 	if p.opts.Temper != nil {
 		return p.opts.Temper, nil
 	}
@@ -115,7 +124,7 @@ func (p *Pipeline) Command() (*dagger.File, error) {
 		return nil, errors.New("neither the temper command nor its source is given")
 	}
 	self := p.client.CacheVolume("temper-self")
-	return p.toolchain().
+	return p.opts.Access.proxied(p.toolchain()).
 		WithMountedDirectory("/temper", p.opts.TemperSource, dagger.ContainerWithMountedDirectoryOpts{ReadOnly: true}).
 		WithWorkdir("/temper").
 		WithMountedCache("/self", self).
@@ -319,8 +328,8 @@ func (p *Pipeline) build(ctx context.Context, list []Service, name string) (*dag
 // buildIn adds the step that builds.
 func (p *Pipeline) buildIn(c *dagger.Container, svc *Service) *dagger.Container {
 	args := append([]string{"build", "-C", sourceDir, "--service", svc.Name, "-o", layoutDir}, p.platforms()...)
-	if p.opts.Base != nil {
-		c = c.WithMountedDirectory(baseDir, p.opts.Base, dagger.ContainerWithMountedDirectoryOpts{ReadOnly: true})
+	if base := p.base(); base != nil {
+		c = c.WithMountedDirectory(baseDir, base, dagger.ContainerWithMountedDirectoryOpts{ReadOnly: true})
 		args = append(args, "--base", baseDir)
 	}
 	if p.opts.Source != "" {

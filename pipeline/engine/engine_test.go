@@ -151,6 +151,8 @@ func (e *engineStandIn) leaf(f *ast.Field, text string) any {
 		return e.exit
 	case "stderr":
 		return e.stderr
+	case "endpoint":
+		return "0123456789abc.dagger.local:8081"
 	case "entrypoint":
 		return []string{"/usr/local/bin/orders"}
 	case "stdout":
@@ -428,8 +430,9 @@ func TestAccess(t *testing.T) {
 	got := e.golden(t, "access")
 	for _, step := range strings.Split(got, "\n\n") {
 		fetches := strings.Contains(step, `"go","mod","download"`)
+		compiles := strings.Contains(step, "./pipeline/cmd/temper") // temper itself, through a proxy that may want a login
 		for _, secret := range []string{"withMountedSecret", "withUnixSocket", "GIT_CONFIG_KEY_0"} {
-			if strings.Contains(step, secret) != fetches {
+			if has := fetches || compiles && secret == "withMountedSecret"; strings.Contains(step, secret) != has {
 				t.Errorf("a step that fetches=%v has %s:\n%s", fetches, secret, step)
 			}
 		}

@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"dagger.io/dagger"
+)
+
+// With everything given, nothing is pulled and nobody but the service of
+// modules is asked for any; no step that compiles is bound to it.
+func TestAirGap(t *testing.T) {
+	ctx := context.Background()
+	p, e := pipeline(t, Options{})
+	host := p.client.Host()
+	service := host.Service([]dagger.PortForward{{Frontend: 8081, Backend: 40000}})
+	access, err := Access{HTTPProxy: "http://proxy.example.com:3128", NoProxy: "localhost"}.WithGoProxyService(ctx, service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p = New(p.client, p.source, Options{
+		Toolchain: p.client.Container().Import(host.File("toolchain.tar")), Temper: host.File("temper"),
+		BaseTarball: host.File("base.tar"), Access: access,
+	})
+	layout, err := p.Layout(ctx, "orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := layout.ID(ctx); err != nil {
+		t.Fatal(err)
+	}
+	got := e.golden(t, "airgap")
+	if strings.Contains(got, " from(") {
+		t.Error("an image is pulled")
+	}
+	if !strings.Contains(got, `"--base","/base"`) {
+		t.Error("the base that was given is not built upon")
+	}
+	for _, step := range strings.Split(got, "\n\n") {
+		fetches := strings.Contains(step, `"go","mod","download"`)
+		if strings.Contains(step, "withServiceBinding(alias: \"goproxy\"") != fetches || strings.Contains(step, `"http://goproxy:8081"`) != fetches {
+			t.Errorf("a step that fetches=%v and the service of modules:\n%s", fetches, step)
+		}
+		if strings.Contains(step, "withEnvVariable") && !strings.Contains(step, `name: "NO_PROXY", value: "localhost,goproxy"`) {
+			t.Errorf("the service of modules is asked for through a proxy:\n%s", step)
+		}
+	}
+}
+
+// A service of modules has the port that it says or, where nobody asked it, 80.
+func TestGoProxyService(t *testing.T) {
+	ctx := context.Background()
+	p, e := pipeline(t, Options{})
+	service := p.client.Host().Service([]dagger.PortForward{{Frontend: 8081, Backend: 40000}})
+	said, err := Access{GoProxy: "https://goproxy:8443/go"}.WithGoProxyService(ctx, service)
+	if err != nil || said.GoProxy != "https://goproxy:8443/go" || said.GoProxyService == nil {
+		t.Errorf("a GOPROXY that is said becomes %q, %v", said.GoProxy, err)
+	}
+	p.opts.Access = Access{GoProxyService: service}
+	mods, err := p.modules(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := mods.ID(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if step := e.ids[string(id)]; !strings.Contains(step, `withEnvVariable(name: "GOPROXY", value: "http://goproxy")`) {
+		t.Errorf("modules are fetched by\n%s", step)
+	}
+}
+
+// Logins have no place where an engine shows them, and the refusal does not
+// repeat them.
+func TestNoLoginInAddresses(t *testing.T) {
+	for _, access := range []Access{
+		{GoProxy: "https://robot:hush@proxy.example.com"},
+		{GoProxy: "https://proxy.example.com,https://hush@other.example.com|direct"},
+		{GoProxy: "https://robot:hu%sh@proxy.example.com/"},
+		{HTTPProxy: "http://robot:hush@proxy.example.com:3128"},
+		{HTTPProxy: "robot:hush@proxy.example.com:3128"},
+	} {
+		p, e := pipeline(t, Options{Access: access})
+		_, err := p.Services(context.Background())
+		if err == nil || !strings.Contains(err.Error(), "login") || strings.Contains(err.Error(), "hu") {
+			t.Errorf("%+v gives %v", access, err)
+		}
+		if len(e.log) > 0 {
+			t.Errorf("%+v: the engine was asked before it was refused", access)
+		}
+	}
+	for _, access := range []Access{
+		{GoProxy: "https://proxy.example.com/@v/,direct"}, {GoProxy: "off"}, {HTTPProxy: "http://proxy.example.com:3128/a@b"}, {},
+	} {
+		if err := access.check(); err != nil {
+			t.Errorf("%+v: %v", access, err)
+		}
+	}
+}
