@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,5 +98,29 @@ func TestNoLoginInAddresses(t *testing.T) {
 		if err := access.check(); err != nil {
 			t.Errorf("%+v: %v", access, err)
 		}
+	}
+}
+
+// A toolchain that is for another user runs as root: only root can write to
+// caches and read what is mounted.
+func TestToolchainRunsAsRoot(t *testing.T) {
+	ctx := context.Background()
+	p, e := pipeline(t, Options{})
+	p.opts.Toolchain = p.client.Container().From("registry.example.com/go")
+	if _, err := p.Services(ctx); err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, step := range append(e.log, slices.Collect(maps.Values(e.ids))...) {
+		if !strings.Contains(step, "withExec") {
+			continue
+		}
+		seen++
+		if !strings.Contains(step, "withUser(name: \"0\")") {
+			t.Errorf("a step runs as another user:\n%s", step)
+		}
+	}
+	if seen == 0 {
+		t.Error("no step was seen")
 	}
 }

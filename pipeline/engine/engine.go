@@ -53,7 +53,8 @@ const (
 type Options struct {
 	// Toolchain is a container with go on PATH, and git where Access names
 	// repositories; nil is [DefaultToolchain]. Where nothing may be pulled,
-	// client.Container().Import makes one of an image archive.
+	// client.Container().Import makes one of an image archive. Steps run as root
+	// in it, whatever user it has.
 	Toolchain *dagger.Container
 	// Temper is the temper command for the engine's platform; nil builds it from
 	// TemperSource, the repository of Temper itself.
@@ -108,6 +109,8 @@ func (p *Pipeline) toolchain() *dagger.Container {
 	c := p.opts.Toolchain
 	if c == nil {
 		c = p.client.Container().From(DefaultToolchain)
+	} else {
+		c = c.WithUser("0") // who else it may be for can write to no cache and read no secret
 	}
 	return p.opts.Access.public(c)
 }
