@@ -61,7 +61,7 @@ const netrc = "machine " + gitHost + " login " + robot + " password " + robotPas
 func newCorp(t *testing.T) *corp {
 	t.Helper()
 	c := &corp{files: t.TempDir(), repos: t.TempDir()}
-	pair, ca := certify(t, gitHost, moduleHost)
+	pair, ca := certify(t, gitHost, moduleHost, GoProxyHost)
 	c.ca = ca
 	c.https = listen(t)
 	c.proxy = listen(t)
@@ -127,7 +127,7 @@ func (c *corp) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.asked.Add(1)
-	if r.Host == moduleHost {
+	if r.Host != gitHost { // it may be called by another name
 		http.FileServer(http.Dir(c.files)).ServeHTTP(w, r)
 		return
 	}

@@ -32,9 +32,15 @@ type Temper struct {
 	// +private
 	Toolchain *dagger.Container
 	// +private
+	ToolchainTarball *dagger.File
+	// +private
 	Base *dagger.Directory
 	// +private
+	BaseTarball *dagger.File
+	// +private
 	GoProxy string
+	// +private
+	GoProxyService *dagger.Service
 	// +private
 	GoPrivate string
 	// +private
@@ -67,25 +73,39 @@ func New(
 	// A container with go on PATH, in place of the golang image of this version.
 	// +optional
 	toolchain *dagger.Container,
+	// Such a container as an image archive, as docker save or skopeo writes it: then
+	// nothing is pulled.
+	// +optional
+	toolchainTarball *dagger.File,
 	// An OCI layout to stand on, in place of the base that temper.yaml names.
 	// +optional
 	base *dagger.Directory,
+	// Such a layout as an archive, as temper export, docker save (since version 25)
+	// or skopeo copy to oci-archive writes it.
+	// +optional
+	baseTarball *dagger.File,
 	// A temper.yaml to go by, in place of the one in the sources.
 	// +optional
 	config *dagger.File,
-	// GOPROXY for fetching modules.
+	// GOPROXY for fetching modules, without a login in it: see netrc.
 	// +optional
 	goProxy string,
+	// A proxy of modules to fetch from, as tcp://HOST:PORT, and from nowhere else. In
+	// go-proxy its host is called goproxy, if it is not just http://goproxy:PORT.
+	// +optional
+	goProxyService *dagger.Service,
 	// GOPRIVATE: patterns of the modules that are fetched from their repositories.
 	// +optional
 	goPrivate string,
-	// A .netrc with the credentials for private modules, as file:PATH or env:NAME.
+	// A .netrc with the logins of a proxy of modules and of private repositories, as
+	// file:PATH or env:NAME. Go gives them over HTTPS only.
 	// +optional
 	netrc *dagger.Secret,
-	// The socket of an SSH agent for private modules, such as $SSH_AUTH_SOCK.
+	// The socket of an SSH agent, such as $SSH_AUTH_SOCK: the hosts of go-private are
+	// then reached by SSH.
 	// +optional
 	ssh *dagger.Socket,
-	// A proxy for HTTP and HTTPS, without a password in it.
+	// A proxy for HTTP and HTTPS, without a login in it.
 	// +optional
 	httpProxy string,
 	// The hosts that the proxy is not for.
@@ -125,8 +145,8 @@ func New(
 		source = source.WithFile("temper.yaml", config)
 	}
 	return &Temper{
-		Source: source, Self: self, Command: command, Toolchain: toolchain, Base: base,
-		GoProxy: goProxy, GoPrivate: goPrivate, Netrc: netrc, SSH: ssh, HTTPProxy: httpProxy, NoProxy: noProxy,
+		Source: source, Self: self, Command: command, Toolchain: toolchain, ToolchainTarball: toolchainTarball,
+		Base: base, BaseTarball: baseTarball, GoProxy: goProxy, GoProxyService: goProxyService, GoPrivate: goPrivate, Netrc: netrc, SSH: ssh, HTTPProxy: httpProxy, NoProxy: noProxy,
 		Repository: repository, Lane: lane, Commit: commit, Tag: tag, Waivers: waivers,
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 
@@ -91,8 +92,35 @@ func (t *Temper) pipeline(ctx context.Context, platforms []string) (*engine.Pipe
 			return nil, err
 		}
 	}
+	if t.GoProxyService != nil {
+		service, err := in[*sdk.Service](ctx, client, t.GoProxyService.ID)
+		if err != nil {
+			return nil, err
+		}
+		if opts.Access, err = opts.Access.WithGoProxyService(ctx, service); err != nil {
+			return nil, err
+		}
+	}
+	if t.ToolchainTarball != nil {
+		if t.Toolchain != nil {
+			return nil, errors.New("toolchain and toolchain-tarball are both given; give one of them")
+		}
+		image, err := in[*sdk.File](ctx, client, t.ToolchainTarball.ID)
+		if err != nil {
+			return nil, err
+		}
+		opts.Toolchain = client.Container().Import(image)
+	}
 	if t.Toolchain != nil {
 		if opts.Toolchain, err = in[*sdk.Container](ctx, client, t.Toolchain.ID); err != nil {
+			return nil, err
+		}
+	}
+	if t.BaseTarball != nil {
+		if t.Base != nil {
+			return nil, errors.New("base and base-tarball are both given; give one of them")
+		}
+		if opts.BaseTarball, err = in[*sdk.File](ctx, client, t.BaseTarball.ID); err != nil {
 			return nil, err
 		}
 	}
