@@ -104,7 +104,7 @@ func (a Access) proxied(c *dagger.Container) *dagger.Container {
 		if proxy == "" {
 			proxy = "http://" + GoProxyHost
 		}
-		c = c.WithServiceBinding(GoProxyHost, a.GoProxyService).WithEnvVariable("GOPROXY", proxy)
+		c = a.bound(c, GoProxyHost, a.GoProxyService).WithEnvVariable("GOPROXY", proxy)
 	}
 	if a.NetRC != nil {
 		c = c.WithMountedSecret(netrcFile, a.NetRC).WithEnvVariable("NETRC", netrcFile)
@@ -115,21 +115,27 @@ func (a Access) proxied(c *dagger.Container) *dagger.Container {
 // public gives a container the part of the access that is no secret and that
 // every step may have.
 func (a Access) public(c *dagger.Container) *dagger.Container {
-	goProxy, noProxy := a.GoProxy, a.NoProxy
+	goProxy := a.GoProxy
 	if a.GoProxyService != nil {
 		// Not for every step: what a service is bound to waits for it, and is
 		// done again when it is another.
 		goProxy = "off"
-		if a.HTTPProxy != "" {
-			noProxy = strings.TrimPrefix(noProxy+","+GoProxyHost, ",")
-		}
 	}
 	for _, v := range []struct{ name, value string }{
-		{"GOPROXY", goProxy}, {"HTTP_PROXY", a.HTTPProxy}, {"HTTPS_PROXY", a.HTTPProxy}, {"NO_PROXY", noProxy},
+		{"GOPROXY", goProxy}, {"HTTP_PROXY", a.HTTPProxy}, {"HTTPS_PROXY", a.HTTPProxy}, {"NO_PROXY", a.NoProxy},
 	} {
 		if v.value != "" {
 			c = c.WithEnvVariable(v.name, v.value)
 		}
+	}
+	return c
+}
+
+// bound gives a container a service under a name, which no HTTP proxy knows.
+func (a Access) bound(c *dagger.Container, host string, service *dagger.Service) *dagger.Container {
+	c = c.WithServiceBinding(host, service)
+	if a.HTTPProxy != "" {
+		c = c.WithEnvVariable("NO_PROXY", strings.TrimPrefix(a.NoProxy+","+host, ","))
 	}
 	return c
 }

@@ -44,7 +44,7 @@ func TestAirGap(t *testing.T) {
 		if strings.Contains(step, "withServiceBinding(alias: \"goproxy\"") != fetches || strings.Contains(step, `"http://goproxy:8081"`) != fetches {
 			t.Errorf("a step that fetches=%v and the service of modules:\n%s", fetches, step)
 		}
-		if strings.Contains(step, "withEnvVariable") && !strings.Contains(step, `name: "NO_PROXY", value: "localhost,goproxy"`) {
+		if fetches && !strings.Contains(step, `name: "NO_PROXY", value: "localhost,goproxy"`) {
 			t.Errorf("the service of modules is asked for through a proxy:\n%s", step)
 		}
 	}
@@ -70,6 +70,32 @@ func TestGoProxyService(t *testing.T) {
 	}
 	if step := e.ids[string(id)]; !strings.Contains(step, `withEnvVariable(name: "GOPROXY", value: "http://goproxy")`) {
 		t.Errorf("modules are fetched by\n%s", step)
+	}
+}
+
+// A registry that runs on the engine is not asked for through a proxy, which
+// would know nothing of it.
+func TestRegistryPastProxy(t *testing.T) {
+	ctx := context.Background()
+	p, e := pipeline(t, Options{Access: Access{HTTPProxy: "http://proxy.example.com:3128"}})
+	registry, err := p.RegistryService()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := Key{Private: p.client.SetSecret("key", "key")}
+	if _, err := p.Release(ctx, p.client.Directory(), "registry:5000/shop", nil, key, registry); err != nil {
+		t.Fatal(err)
+	}
+	public := p.client.Directory().WithNewFile("cosign.pub", "key").File("cosign.pub")
+	if _, err := p.Verify(ctx, []string{"registry:5000/shop"}, public, registry); err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{`"release"`, `"verify"`} {
+		if !slices.ContainsFunc(e.log, func(step string) bool {
+			return strings.Contains(step, verb) && strings.Contains(step, `name: "NO_PROXY", value: "registry"`)
+		}) {
+			t.Errorf("the step of %s goes through the proxy:\n%s", verb, strings.Join(e.log, "\n"))
+		}
 	}
 }
 

@@ -55,10 +55,10 @@ type Registry struct {
 
 // in gives a container access to the registry. Secrets go into variables that
 // the engine keeps from its logs and caches, never into arguments.
-func (r Registry) in(c *dagger.Container) *dagger.Container {
+func (r Registry) in(c *dagger.Container, access Access) *dagger.Container {
 	if r.Service != nil {
 		host, _, _ := strings.Cut(r.Host, ":")
-		c = c.WithServiceBinding(host, r.Service)
+		c = access.bound(c, host, r.Service)
 	}
 	if r.Username != "" && r.Password != nil {
 		c = c.WithEnvVariable("TEMPER_REGISTRY_USERNAME", r.Username).
@@ -117,7 +117,7 @@ func (p *Pipeline) Release(ctx context.Context, layout *dagger.Directory, reposi
 		}
 		c, args = c.WithNewFile(probedFile, said.out), append(args, "--probed", probedFile)
 	}
-	c = how.Registry.in(withPassword(fresh(c), how.Key.Password)).WithSecretVariable("TEMPER_KEY", how.Key.Private)
+	c = how.Registry.in(withPassword(fresh(c), how.Key.Password), p.opts.Access).WithSecretVariable("TEMPER_KEY", how.Key.Private)
 	args = append(args, how.Registry.flags()...)
 	for _, tag := range how.Tags {
 		args = append(args, "--tag", tag)
@@ -143,7 +143,7 @@ func (p *Pipeline) Verify(ctx context.Context, refs []string, trust Trust, r Reg
 	if err != nil {
 		return "", err
 	}
-	c = r.in(fresh(c)).WithMountedFile("/key.pub", trust.Key)
+	c = r.in(fresh(c), p.opts.Access).WithMountedFile("/key.pub", trust.Key)
 	args := append([]string{"verify", "--json", "--key", "/key.pub"}, r.flags()...)
 	said, err := run(ctx, c, append(args, refs...)...)
 	return said.out, err
