@@ -53,7 +53,7 @@ func Select(ctx context.Context, repo *service.Repository, svc *service.Service)
 		return nil, err
 	}
 	if want == "" {
-		t, err := ask(ctx, svc, "local")
+		t, err := ask(ctx, "local")
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +67,7 @@ func Select(ctx context.Context, repo *service.Repository, svc *service.Service)
 		}
 		want, chosen = line, file
 	}
-	t, err := ask(ctx, svc, want)
+	t, err := ask(ctx, want)
 	if err != nil {
 		return nil, fmt.Errorf("service %s wants %s (says %s): %w", svc.Name, want, chosen, err)
 	}
@@ -185,12 +185,14 @@ func parseWork(path string) (*modfile.WorkFile, error) {
 	return modfile.ParseWork(path, raw, nil)
 }
 
+var errNoGo = errors.New("no go command is on PATH; install Go from https://go.dev/dl")
+
 // ask runs "go env" under a choice of toolchain. Outside of any module, so that
 // nothing in the repository has a say.
-func ask(ctx context.Context, svc *service.Service, toolchain string) (*Toolchain, error) {
+func ask(ctx context.Context, toolchain string) (*Toolchain, error) {
 	path, err := exec.LookPath("go")
 	if err != nil {
-		return nil, errors.New("no go command is on PATH; install Go from https://go.dev/dl")
+		return nil, errNoGo
 	}
 	dir, err := os.MkdirTemp("", "temper-*")
 	if err != nil {

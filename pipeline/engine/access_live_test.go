@@ -116,7 +116,7 @@ func TestLiveAccess(t *testing.T) {
 			}
 		})
 	}
-	if !strings.Contains(log.String(), "go mod download") {
+	if !strings.Contains(log.String(), "temper fetch") {
 		t.Error("the log is not that of the steps, so that nothing can be told by it")
 	}
 }

@@ -40,7 +40,7 @@ func TestAirGap(t *testing.T) {
 		t.Error("the base that was given is not built upon")
 	}
 	for _, step := range strings.Split(got, "\n\n") {
-		fetches := strings.Contains(step, `"go","mod","download"`)
+		fetches := strings.Contains(step, `"/usr/local/bin/temper","fetch"`)
 		if strings.Contains(step, "withServiceBinding(alias: \"goproxy\"") != fetches || strings.Contains(step, `"http://goproxy:8081"`) != fetches {
 			t.Errorf("a step that fetches=%v and the service of modules:\n%s", fetches, step)
 		}
@@ -60,7 +60,7 @@ func TestGoProxyService(t *testing.T) {
 		t.Errorf("a GOPROXY that is said becomes %q, %v", said.GoProxy, err)
 	}
 	p.opts.Access = Access{GoProxyService: service}
-	mods, err := p.modules(ctx)
+	mods, err := p.modules()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,11 +83,11 @@ func TestRegistryPastProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := Key{Private: p.client.SetSecret("key", "key")}
-	if _, err := p.Release(ctx, p.client.Directory(), "registry:5000/shop", nil, key, registry); err != nil {
+	if _, err := p.Release(ctx, p.client.Directory(), "registry:5000/shop", Publishing{Key: key, Registry: registry}); err != nil {
 		t.Fatal(err)
 	}
 	public := p.client.Directory().WithNewFile("cosign.pub", "key").File("cosign.pub")
-	if _, err := p.Verify(ctx, []string{"registry:5000/shop"}, public, registry); err != nil {
+	if _, err := p.Verify(ctx, []string{"registry:5000/shop"}, Trust{Key: public}, registry); err != nil {
 		t.Fatal(err)
 	}
 	for _, verb := range []string{`"release"`, `"verify"`} {

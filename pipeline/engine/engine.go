@@ -25,9 +25,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"strings"
-	"sync"
 
 	"dagger.io/dagger"
 )
@@ -73,6 +71,11 @@ type Options struct {
 	Access Access
 	// Platforms are OS/ARCH to build for in place of what temper.yaml names.
 	Platforms []string
+	// Go is an exact release of Go, such as "1.26.8", in place of what temper.yaml
+	// or go.mod lead to; it is fetched where the toolchain is another.
+	Go string
+	// BuildTags are Go build tags for every service, beside those of temper.yaml.
+	BuildTags []string
 	// Repository names the repository in the names of cache volumes, so that two
 	// repositories with services of one name share nothing; empty is each
 	// service's module path.
@@ -93,9 +96,6 @@ type Pipeline struct {
 	client *dagger.Client
 	source *dagger.Directory
 	opts   Options
-
-	mu      sync.Mutex
-	fetched *dagger.Directory // the module cache, once it was asked for
 }
 
 // New returns the pipeline for a repository's sources. It does not need .git,
@@ -177,7 +177,7 @@ func (p *Pipeline) Services(ctx context.Context) ([]Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	said, err := run(ctx, c, append([]string{"services", "--json", "--inputs", "-C", sourceDir}, p.platforms()...)...)
+	said, err := run(ctx, c, append([]string{"services", "--json", "--inputs", "-C", sourceDir}, p.overrides()...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +218,7 @@ func (p *Pipeline) building(ctx context.Context, source *dagger.Directory, servi
 			})
 		}
 	}
-	mods, err := p.modules(ctx)
+	mods, err := p.modules()
 	if err != nil {
 		return nil, err
 	}
@@ -231,39 +231,24 @@ func (p *Pipeline) building(ctx context.Context, source *dagger.Directory, servi
 		WithMountedDirectory(sourceDir, source, readOnly), nil
 }
 
-// modules is the module cache for every go.mod of the repository: fetched by a
-// step that sees the go.mod and go.sum files alone, so that it is repeated only
-// when one of them changes.
-func (p *Pipeline) modules(ctx context.Context) (*dagger.Directory, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.fetched != nil {
-		return p.fetched, nil
-	}
-	files := p.source.Filter(dagger.DirectoryFilterOpts{Include: moduleFiles})
-	found, err := files.Glob(ctx, "**/go.mod")
+// modules is the module cache for every go.mod of the repository, with the Go
+// releases that they and temper.yaml ask for: fetched by a step that sees these
+// files alone, so that it is repeated only when one of them changes.
+func (p *Pipeline) modules() (*dagger.Directory, error) {
+	c, err := p.runner()
 	if err != nil {
-		return nil, fmt.Errorf("looking for go.mod files: %w", err)
+		return nil, err
 	}
-	vendored, err := files.Glob(ctx, "**/vendor/modules.txt")
-	if err != nil {
-		return nil, fmt.Errorf("looking for vendored modules: %w", err)
+	args := []string{command, "fetch", "-C", sourceDir}
+	if p.opts.Go != "" {
+		args = append(args, "--go", p.opts.Go)
 	}
-	c := p.opts.Access.in(p.toolchain()).
-		WithMountedDirectory(sourceDir, files).
+	return p.opts.Access.in(c).
+		WithMountedDirectory(sourceDir, p.outline(nil, nil)).
 		WithEnvVariable("GOMODCACHE", modules).
-		WithEnvVariable("GOTOOLCHAIN", "auto").
-		WithDirectory(modules, p.client.Directory())
-	slices.Sort(found)
-	for _, mod := range found {
-		dir := path.Dir(mod)
-		if strings.Contains(mod, "testdata/") || slices.Contains(vendored, path.Join(dir, "vendor/modules.txt")) {
-			continue
-		}
-		c = c.WithWorkdir(path.Join(sourceDir, dir)).WithExec([]string{"go", "mod", "download"})
-	}
-	p.fetched = c.Directory(modules)
-	return p.fetched, nil
+		WithDirectory(modules, p.client.Directory()).
+		WithExec(args). // which fails where temper does: an engine keeps no answer like that
+		Directory(modules), nil
 }
 
 // Layout builds one service, checks it, and returns its OCI layout with SBOM,
@@ -330,7 +315,7 @@ func (p *Pipeline) build(ctx context.Context, list []Service, name string) (*dag
 
 // buildIn adds the step that builds.
 func (p *Pipeline) buildIn(c *dagger.Container, svc *Service) *dagger.Container {
-	args := append([]string{"build", "-C", sourceDir, "--service", svc.Name, "-o", layoutDir}, p.platforms()...)
+	args := append([]string{"build", "-C", sourceDir, "--service", svc.Name, "-o", layoutDir}, p.overrides()...)
 	if base := p.base(); base != nil {
 		c = c.WithMountedDirectory(baseDir, base, dagger.ContainerWithMountedDirectoryOpts{ReadOnly: true})
 		args = append(args, "--base", baseDir)
@@ -344,10 +329,17 @@ func (p *Pipeline) buildIn(c *dagger.Container, svc *Service) *dagger.Container 
 	return withTemper(c, args...)
 }
 
-func (p *Pipeline) platforms() []string {
+// overrides are the flags that stand over temper.yaml.
+func (p *Pipeline) overrides() []string {
 	var flags []string
 	for _, platform := range p.opts.Platforms {
 		flags = append(flags, "--platform", platform)
+	}
+	if p.opts.Go != "" {
+		flags = append(flags, "--go", p.opts.Go)
+	}
+	for _, tag := range p.opts.BuildTags {
+		flags = append(flags, "--build-tag", tag)
 	}
 	return flags
 }

@@ -27,16 +27,18 @@ var hints = []struct {
 		"say how modules are reached where the engine has no way to them: GoProxy (--go-proxy), GoProxyService (--go-proxy-service), or HTTPProxy (--http-proxy)"},
 }
 
-// plainly is an error of a step other than temper's, which are the go command's:
-// what it said, and a hint, in place of its exit code. The error is a fresh one,
-// for Dagger shows the innermost of a chain.
+// plainly is the error of a step that fails, those that fetch and that compile
+// temper itself: what was said, and a hint, in place of an exit code. The error is
+// a fresh one, for Dagger shows the innermost of a chain.
 func plainly(err error) error {
 	var failed *dagger.ExecError
 	if !errors.As(err, &failed) || strings.TrimSpace(failed.Stderr) == "" {
 		return err
 	}
 	said := strings.TrimSpace(failed.Stderr)
-	said = strings.Join(failed.Cmd, " ") + ": " + said
+	if len(failed.Cmd) > 0 && failed.Cmd[0] != command {
+		said = strings.Join(failed.Cmd, " ") + ": " + said
+	}
 	for _, h := range hints {
 		for _, part := range h.said {
 			if strings.Contains(said, part) {

@@ -21,7 +21,7 @@ func TestHints(t *testing.T) {
 		p, e := pipeline(t, Options{})
 		e.broken = said
 		_, err := p.Services(context.Background())
-		if err == nil || !strings.HasPrefix(err.Error(), "go mod download: "+strings.TrimSpace(said)) {
+		if err == nil || !strings.HasPrefix(err.Error(), strings.TrimSpace(said)) {
 			t.Errorf("what go says is %q, and the error %v", said, err)
 			continue
 		}
