@@ -56,6 +56,10 @@ type Temper struct {
 	// +private
 	Repository string
 	// +private
+	GoVersion string
+	// +private
+	BuildTags []string
+	// +private
 	Commit string
 	// +private
 	Tag string
@@ -70,6 +74,13 @@ func New(
 	// +optional
 	// +ignore=[".git", ".temper", "**/node_modules"]
 	source *dagger.Directory,
+	// An exact Go release to compile with, such as 1.26.8, in place of what temper.yaml
+	// or go.mod lead to.
+	// +optional
+	goVersion string,
+	// Go build tags for every service, beside those of temper.yaml.
+	// +optional
+	buildTags []string,
 	// A container with go on PATH, in place of the golang image of this version.
 	// +optional
 	toolchain *dagger.Container,
@@ -146,7 +157,8 @@ func New(
 	}
 	return &Temper{
 		Source: source, Self: self, Command: command, Toolchain: toolchain, ToolchainTarball: toolchainTarball,
-		Base: base, BaseTarball: baseTarball, GoProxy: goProxy, GoProxyService: goProxyService, GoPrivate: goPrivate, Netrc: netrc, SSH: ssh, HTTPProxy: httpProxy, NoProxy: noProxy,
+		Base: base, BaseTarball: baseTarball, GoVersion: goVersion, BuildTags: buildTags,
+		GoProxy: goProxy, GoProxyService: goProxyService, GoPrivate: goPrivate, Netrc: netrc, SSH: ssh, HTTPProxy: httpProxy, NoProxy: noProxy,
 		Repository: repository, Lane: lane, Commit: commit, Tag: tag, Waivers: waivers,
 	}
 }

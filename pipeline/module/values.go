@@ -70,6 +70,8 @@ func (t *Temper) pipeline(ctx context.Context, platforms []string) (*engine.Pipe
 	}
 	opts := engine.Options{
 		Access:     engine.Access{GoProxy: t.GoProxy, GoPrivate: t.GoPrivate, HTTPProxy: t.HTTPProxy, NoProxy: t.NoProxy},
+		Go:         t.GoVersion,
+		BuildTags:  t.BuildTags,
 		Lane:       t.Lane,
 		Platforms:  platforms,
 		Repository: t.Repository,
