@@ -35,9 +35,10 @@ func (e *FetchError) Error() string {
 // Fetch brings into the module cache what the modules in a folder and below it
 // require, and the Go releases that compile them: the one that is named, or those
 // of their go.work, go.mod and toolchain lines. It reads these files and no code,
-// so a folder that holds nothing else will do. Modules with a vendor folder, and
-// those that Go itself passes over, need nothing.
-func Fetch(ctx context.Context, dir, release string) error {
+// so a folder that holds nothing else will do. Where packages are named, by their
+// folders relative to dir, they are the modules of those. Modules with a vendor
+// folder, and those that Go itself passes over, need nothing.
+func Fetch(ctx context.Context, dir, release string, packages ...string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err
@@ -51,6 +52,9 @@ func Fetch(ctx context.Context, dir, release string) error {
 	}
 	if len(found) == 0 {
 		return fmt.Errorf("no go.mod is in %s or below it", dir)
+	}
+	if len(packages) > 0 {
+		found = found.of(dir, packages)
 	}
 	releases := []string{"go" + release}
 	if release == "" {
@@ -205,6 +209,42 @@ func modulesIn(root string) (foundModules, error) {
 		list[i].line, list[i].toolchain = lines(mod.Go, mod.Toolchain)
 	}
 	return slices.DeleteFunc(list, func(m found) bool { return m.work == "" && used[m.dir] }), nil
+}
+
+// of are the modules to which packages belong, the closest above each, or the
+// workspace of that.
+func (list foundModules) of(root string, packages []string) foundModules {
+	wanted := make(map[string]bool)
+	for _, pkg := range packages {
+		folder := filepath.Join(root, filepath.FromSlash(pkg))
+		best := ""
+		for _, m := range list {
+			for _, dir := range m.folders() {
+				if rel, err := filepath.Rel(dir, folder); err == nil && filepath.IsLocal(rel) && len(dir) > len(best) {
+					best = dir
+				}
+			}
+		}
+		wanted[best] = true
+	}
+	return slices.DeleteFunc(list, func(m found) bool {
+		return !slices.ContainsFunc(m.folders(), func(dir string) bool { return wanted[dir] })
+	})
+}
+
+// folders are those of the modules.
+func (m found) folders() []string {
+	if m.work == "" {
+		return []string{m.dir}
+	}
+	var all []string
+	for _, folder := range m.uses {
+		if folder = filepath.FromSlash(folder); !filepath.IsAbs(folder) {
+			folder = filepath.Join(m.dir, folder)
+		}
+		all = append(all, folder)
+	}
+	return all
 }
 
 // passedOver are folders in which Go looks for no packages, and those of

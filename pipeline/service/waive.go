@@ -1,9 +1,7 @@
 package service
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
@@ -45,29 +43,6 @@ func ReadWaivers(file string, rules ...string) ([]Waiver, error) {
 		return nil, err
 	}
 	return list, nil
-}
-
-// ReadRelease reads the Go release that a temper.yaml asks for, such as "1.26.8";
-// empty if it asks for none, or there is no such file. What else stands there is
-// not looked at.
-func ReadRelease(file string) (string, error) {
-	data, err := readConfig(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	d := new(decoder)
-	var release string
-	if root := d.parse(data); root != nil {
-		unread := func(*yaml.Node) {}
-		d.mapping(root, ConfigName, "go: 1.26.8", keys{
-			"base": unread, "platforms": unread, "created": unread, "release": unread, "services": unread, "waive": unread,
-			"go": func(v *yaml.Node) { release = value(d, v, "go", parseRelease) },
-		})
-	}
-	return release, d.err()
 }
 
 // namesIn returns the names of services, and nothing of what is wrong there.

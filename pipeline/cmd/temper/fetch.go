@@ -18,19 +18,21 @@ func newFetch(p *person) *cobra.Command {
 		Short: "Modules and Go releases, so that a build needs no network",
 		Long: `fetch brings into the module cache what the modules of a repository require, and the
 Go releases that will compile them: the one of --go or temper.yaml, or those of go.work
-and go.mod. It needs these files and go.sum, and no code: as a step of its own it is
+and go.mod. Where temper.yaml names services, they are those of the services. It needs
+these files and go.sum, and no code: as a step of its own it is
 repeated only when one of them changes. A build after it needs no network.`,
 		Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			repo := new(service.Repository)
-			var err error
-			if repo.Go, err = service.ReadRelease(filepath.Join(dir, service.ConfigName)); err != nil {
+			outline, err := service.ReadOutline(filepath.Join(dir, service.ConfigName))
+			if err != nil {
 				return err
 			}
+			repo.Go = outline.Go
 			if err := override(repo, over); err != nil {
 				return err
 			}
-			err = binary.Fetch(c.Context(), dir, repo.Go)
+			err = binary.Fetch(c.Context(), dir, repo.Go, outline.Folders...)
 			var failed *binary.FetchError
 			if errors.As(err, &failed) && failed.Replace != "" {
 				return hintf(failed.Replace+"  in go.work", "%w", err)
