@@ -2,6 +2,7 @@ package binary
 
 import (
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -25,10 +26,16 @@ var ambient = []string{
 	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
 	"SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_CONFIG_GLOBAL",
 	"GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS", "GIT_TERMINAL_PROMPT",
+	"GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_CERT", "GIT_SSL_KEY", "GIT_PROXY_SSL_CAINFO", "GIT_SSH_VARIANT", "SSH_ASKPASS",
 	"XDG_CONFIG_HOME", "KRB5CCNAME", "GOENV",
 	// Windows
 	"SystemRoot", "SYSTEMROOT", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "ComSpec", "PATHEXT", "HOMEDRIVE", "HOMEPATH",
 }
+
+// numbered are those that GIT_CONFIG_COUNT counts; Git refuses to run if one is
+// missing.
+// https://git-scm.com/docs/git-config#ENVIRONMENT
+var numbered = regexp.MustCompile(`^GIT_CONFIG_(KEY|VALUE)_[0-9]+=`)
 
 // decides are Go's variables that change what is built, with what to write in
 // temper.yaml for the same. They never reach a build from outside.
@@ -87,6 +94,11 @@ func fetching(toolchain string, more ...string) []string {
 	for _, name := range access {
 		if value, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+value)
+		}
+	}
+	for _, kv := range os.Environ() {
+		if numbered.MatchString(kv) {
+			env = append(env, kv)
 		}
 	}
 	if gopath, ok := os.LookupEnv("GOPATH"); ok {
