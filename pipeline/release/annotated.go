@@ -66,16 +66,20 @@ func (f fetched) annotated(b *protobundle.Bundle) (*bundle.Bundle, error) {
 	if block == nil || block.Type != "CERTIFICATE" {
 		return nil, errors.New("it has no certificate, so it is by a key if it is by anybody")
 	}
-	entry, err := logged(f.Annotations[static.BundleAnnotationKey])
-	if err != nil {
-		return nil, err
+	var entries []*protorekor.TransparencyLogEntry
+	if text := f.Annotations[static.BundleAnnotationKey]; text != "" {
+		entry, err := logged(text)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, entry)
 	}
 	b.MediaType = annotatedBundle
 	b.VerificationMaterial = &protobundle.VerificationMaterial{
 		Content: &protobundle.VerificationMaterial_X509CertificateChain{X509CertificateChain: &protocommon.X509CertificateChain{
 			Certificates: []*protocommon.X509Certificate{{RawBytes: block.Bytes}},
 		}},
-		TlogEntries: []*protorekor.TransparencyLogEntry{entry},
+		TlogEntries: entries,
 	}
 	if text := f.Annotations[static.RFC3161TimestampAnnotationKey]; text != "" {
 		var stamp cosign.RFC3161Timestamp
@@ -95,9 +99,6 @@ func (f fetched) annotated(b *protobundle.Bundle) (*bundle.Bundle, error) {
 
 // logged reads the entry of the log, and its promise to hold it.
 func logged(annotation string) (*protorekor.TransparencyLogEntry, error) {
-	if annotation == "" {
-		return nil, errors.New("no transparency log holds it")
-	}
 	var promise struct {
 		SignedEntryTimestamp []byte
 		Payload              struct {

@@ -40,7 +40,7 @@ func (a *attachment) attachBundles(ctx context.Context) (wrote int, err error) {
 		return 0, err
 	}
 	var want []statement
-	if !have.signed {
+	if !have.signed() {
 		signature, err := signatureOf(a.Digest)
 		if err != nil {
 			return 0, err
@@ -156,5 +156,5 @@ func signatureOf(manifest v1.Hash) (statement, error) {
 		return statement{}, err
 	}
 	raw, err := s.Bytes()
-	return statement{s, raw}, err
+	return statement{Statement: s, raw: raw}, err
 }

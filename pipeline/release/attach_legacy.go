@@ -27,7 +27,7 @@ func (a *attachment) attachLegacy(ctx context.Context) (wrote int, err error) {
 		return 0, err
 	}
 	var add []mutate.Addendum
-	if !have.signed {
+	if !have.signed() {
 		layer, err := a.signature(ctx)
 		if err != nil {
 			return 0, err

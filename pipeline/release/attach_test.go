@@ -60,7 +60,7 @@ func (p product) sign(t testing.TB, h *host, signer *Signer, statements []*evide
 		}
 		for _, s := range statements {
 			if s.About(m.Digest) {
-				w.statements = append(w.statements, statement{s, bytesOf(t, s)})
+				w.statements = append(w.statements, statement{Statement: s, raw: bytesOf(t, s)})
 			}
 		}
 		if err := w.attach(context.Background()); err != nil {

@@ -111,31 +111,42 @@ func (c *claims) addBundle(raw []byte, about v1.Hash, by *Verifier) (isSignature
 	if envelope.GetPayloadType() != string(evidence.MediaType) {
 		return isSignature, fmt.Errorf("it signs a %s", envelope.GetPayloadType())
 	}
-	if err := by.verifyBundle(&b, about); err != nil {
+	sig, err := by.verifyBundle(&b, about)
+	if err != nil {
 		return isSignature, err
 	}
-	return isSignature, c.add(envelope.GetPayload(), about)
+	return isSignature, c.add(envelope.GetPayload(), about, sig)
 }
 
-func (v *Verifier) verifyBundle(b *bundle.Bundle, about v1.Hash) error {
+func (v *Verifier) verifyBundle(b *bundle.Bundle, about v1.Hash) (signing, error) {
 	digest, err := hex.DecodeString(about.Hex)
 	if err != nil {
-		return err
+		return signing{}, err
 	}
 	return v.verify(b, verify.WithArtifactDigest(about.Algorithm, digest))
 }
 
 // verify asks the library.
-func (v *Verifier) verify(b *bundle.Bundle, what verify.ArtifactPolicyOption) error {
-	err := untripped(func() error {
-		_, err := v.bundle.Verify(b, verify.NewPolicy(what, v.policy))
+func (v *Verifier) verify(b *bundle.Bundle, what verify.ArtifactPolicyOption) (signing, error) {
+	if err := v.timeless(b); err != nil {
+		return signing{}, err
+	}
+	var result *verify.VerificationResult
+	err := untripped(func() (err error) {
+		result, err = v.bundle.Verify(b, verify.NewPolicy(what, v.policy))
 		return err
 	})
 	var other *verify.ErrValueMismatch
-	if errors.As(err, &other) { // the last thing that is looked at
-		return fmt.Errorf("it is by another signer: %w", other)
+	var unlike *verify.ErrValueRegexMismatch
+	switch { // the last thing that is looked at
+	case errors.As(err, &other):
+		return signing{}, fmt.Errorf("it is by another signer: %w", other)
+	case errors.As(err, &unlike):
+		return signing{}, fmt.Errorf("it is by another signer: %w", unlike)
+	case err != nil || !v.keyless():
+		return signing{}, err
 	}
-	return err
+	return signingIn(result)
 }
 
 // untripped lets the library read what strangers wrote: where it trips over

@@ -2,10 +2,12 @@ package release
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -15,12 +17,12 @@ import (
 // Claims are what is said of one manifest in one form.
 type claims struct {
 	form Format
-	// signed means that a trusted signature of this very manifest is there.
-	signed bool
+	// signings are the trusted signings of this very manifest.
+	signings []signing
 	// statements are the trusted ones about this very manifest.
 	statements []statement
 	// rejected are the others, and rejectedSignatures those of them that say
-	// they are signatures.
+	// they are signings.
 	rejected, rejectedSignatures []error
 }
 
@@ -28,11 +30,21 @@ type claims struct {
 type statement struct {
 	*evidence.Statement
 	raw []byte
+	// by is who signed it, the zero value if that was a key.
+	by Identity
+}
+
+// A signing is what is known of a signature that was verified.
+type signing struct {
+	// by is whose it is, the zero value if that is a key.
+	by Identity
+	// at is when it was made, as a log or an authority saw it; zero for a key.
+	at time.Time
 }
 
 // add takes what a trusted signer signed. A statement about something else is
 // no claim about this manifest, however it came to be attached to it.
-func (c *claims) add(raw []byte, about v1.Hash) error {
+func (c *claims) add(raw []byte, about v1.Hash, sig signing) error {
 	s, err := evidence.Parse(raw)
 	if err != nil {
 		return err
@@ -41,18 +53,57 @@ func (c *claims) add(raw []byte, about v1.Hash) error {
 		return fmt.Errorf("it is about %s", subjects(s))
 	}
 	if s.PredicateType == signPredicate {
-		c.signed = true
+		c.signings = append(c.signings, sig)
 		return nil
 	}
-	if !c.holds(raw) {
-		c.statements = append(c.statements, statement{s, raw})
-	}
+	c.take(statement{s, raw, sig.by})
 	return nil
+}
+
+// take adds a statement, if it is not there.
+func (c *claims) take(s statement) {
+	if !c.of(s.by).holds(s.raw) {
+		c.statements = append(c.statements, s)
+	}
 }
 
 // holds tells whether the statement, byte for byte, is among the claims.
 func (c *claims) holds(raw []byte) bool {
 	return slices.ContainsFunc(c.statements, func(s statement) bool { return bytes.Equal(s.raw, raw) })
+}
+
+// signed tells whether a trusted signature is there.
+func (c *claims) signed() bool { return len(c.signings) > 0 }
+
+// of returns what one identity claims, and nothing of what others do.
+func (c *claims) of(who Identity) *claims {
+	one := *c
+	one.signings = slices.DeleteFunc(slices.Clone(c.signings), func(s signing) bool { return s.by != who })
+	one.statements = slices.DeleteFunc(slices.Clone(c.statements), func(s statement) bool { return s.by != who })
+	return &one
+}
+
+// signers are those whose signatures are there, in a fixed order.
+func (c *claims) signers() []Identity {
+	var all []Identity
+	for _, s := range c.signings {
+		all = append(all, s.by)
+	}
+	slices.SortFunc(all, func(a, b Identity) int {
+		return cmp.Or(strings.Compare(a.Subject, b.Subject), strings.Compare(a.Issuer, b.Issuer))
+	})
+	return slices.Compact(all)
+}
+
+// first is when the first of the signatures was made, zero if nobody saw it.
+func (c *claims) first() time.Time {
+	var first time.Time
+	for _, s := range c.signings {
+		if first.IsZero() || s.at.Before(first) {
+			first = s.at
+		}
+	}
+	return first
 }
 
 // reject notes why a candidate does not count. What it says of itself is not
@@ -69,13 +120,11 @@ func (c *claims) reject(err error, isSignature bool) {
 func join(forms ...*claims) *claims {
 	all := &claims{}
 	for _, c := range forms {
-		all.signed = all.signed || c.signed
+		all.signings = append(all.signings, c.signings...)
 		all.rejected = append(all.rejected, c.rejected...)
 		all.rejectedSignatures = append(all.rejectedSignatures, c.rejectedSignatures...)
 		for _, s := range c.statements {
-			if !all.holds(s.raw) {
-				all.statements = append(all.statements, s)
-			}
+			all.take(s)
 		}
 	}
 	return all
@@ -88,7 +137,7 @@ func (c *claims) judge(m manifest, needs []string, by *Verifier) error {
 		in = " in " + string(c.form) + " form"
 	}
 	switch {
-	case c.signed:
+	case c.signed():
 	case len(c.rejectedSignatures) > 0:
 		return refuse(Untrusted, "", "no signature of %s%s is by %s: %s", m, in, by, list(c.rejectedSignatures))
 	case len(c.statements) > 0:

@@ -117,7 +117,8 @@ func (s *Signer) Verifier() *Verifier { return s.verifier }
 // A Verifier says whose signatures are believed: one key's, or one identity's.
 type Verifier struct {
 	key      signature.Verifier // nil where an identity is believed
-	identity Identity           // empty where a key is believed
+	identity Identity           // empty where a key is believed, or a pattern
+	logged   bool               // a log of signatures must hold what an identity signed
 	name     string
 	bundle   *verify.Verifier
 	policy   verify.PolicyOption

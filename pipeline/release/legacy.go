@@ -113,7 +113,8 @@ func (r *reader) attached(ctx context.Context, tag string) (attached, error) {
 // addSimple verifies a simple signing payload: that a trusted signer signed
 // it, and that the manifest which it names is this one.
 func (c *claims) addSimple(ctx context.Context, f fetched, about v1.Hash, by *Verifier) error {
-	if err := by.verifySimple(ctx, f, about); err != nil {
+	sig, err := by.verifySimple(ctx, f, about)
+	if err != nil {
 		return err
 	}
 	var claim payload.SimpleContainerImage
@@ -126,32 +127,33 @@ func (c *claims) addSimple(ctx context.Context, f fetched, about v1.Hash, by *Ve
 	if claim.Critical.Image.DockerManifestDigest != about.String() {
 		return fmt.Errorf("it is about %s", claim.Critical.Image.DockerManifestDigest)
 	}
-	c.signed = true
+	c.signings = append(c.signings, sig)
 	return nil
 }
 
-func (v *Verifier) verifySimple(ctx context.Context, f fetched, about v1.Hash) error {
+func (v *Verifier) verifySimple(ctx context.Context, f fetched, about v1.Hash) (signing, error) {
 	if v.keyless() {
 		b, err := f.signedMessage()
 		if err != nil {
-			return err
+			return signing{}, err
 		}
 		return v.verify(b, verify.WithArtifact(bytes.NewReader(f.raw)))
 	}
 	sig, err := static.NewSignature(f.raw, f.Annotations[signatureAnnotation])
 	if err != nil {
-		return err
+		return signing{}, err
 	}
 	check := v.legacy
 	check.ClaimVerifier = cosign.SimpleClaimVerifier
 	_, err = cosign.VerifyImageSignature(ctx, sig, about, &check)
-	return err
+	return signing{}, err
 }
 
 // addEnvelope verifies a DSSE envelope and adds the statement in it. A
 // statement that says "signed" counts in the other form only.
 func (c *claims) addEnvelope(ctx context.Context, f fetched, about v1.Hash, by *Verifier) error {
-	if err := by.verifyEnvelope(ctx, f, about); err != nil {
+	sig, err := by.verifyEnvelope(ctx, f, about)
+	if err != nil {
 		return err
 	}
 	var envelope struct {
@@ -171,23 +173,23 @@ func (c *claims) addEnvelope(ctx context.Context, f fetched, about v1.Hash, by *
 	if saysSignature(raw) {
 		return errors.New("it says that it is a signature, which this form does not hold")
 	}
-	return c.add(raw, about)
+	return c.add(raw, about, sig)
 }
 
-func (v *Verifier) verifyEnvelope(ctx context.Context, f fetched, about v1.Hash) error {
+func (v *Verifier) verifyEnvelope(ctx context.Context, f fetched, about v1.Hash) (signing, error) {
 	if v.keyless() {
 		b, err := f.signedEnvelope()
 		if err != nil {
-			return err
+			return signing{}, err
 		}
 		return v.verifyBundle(b, about)
 	}
 	att, err := static.NewAttestation(f.raw)
 	if err != nil {
-		return err
+		return signing{}, err
 	}
 	check := v.legacy
 	check.ClaimVerifier = cosign.IntotoSubjectClaimVerifier
 	_, err = cosign.VerifyBlobAttestation(ctx, att, about, &check)
-	return err
+	return signing{}, err
 }

@@ -48,6 +48,43 @@ func (p Policy) judge(forms []*claims, m manifest, by *Verifier) error {
 	return nil
 }
 
+// choose returns the claims of the one signer whose claims suffice for all
+// manifests; noes are what is wrong with those themselves. Where a pattern is
+// believed there may be several signers: each is judged on their own, for
+// evidence of one is none for what another signed.
+func (p Policy) choose(found [][]*claims, noes []error, all []manifest, by *Verifier) ([][]*claims, error) {
+	judge := func(found [][]*claims) error {
+		for i := range all { // the first no in the order of the manifests, so that the answer is the same every time
+			if noes[i] != nil {
+				return noes[i]
+			}
+			if err := p.judge(found[i], all[i], by); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	signers := join(found[0]...).signers()
+	if len(signers) == 0 {
+		return nil, judge(found)
+	}
+	var no error
+	for _, who := range signers {
+		mine := make([][]*claims, len(found))
+		for i, forms := range found {
+			for _, c := range forms {
+				mine[i] = append(mine[i], c.of(who))
+			}
+		}
+		err := judge(mine)
+		if err == nil {
+			return mine, nil
+		}
+		no = cmp.Or(no, err)
+	}
+	return nil, no
+}
+
 // A Pinned reference has a tag and a digest: the image is the digest's, if the
 // tag still names it.
 type Pinned struct {
@@ -165,9 +202,6 @@ func (r *reader) open(ctx context.Context, ref string, top v1.Hash, raw []byte, 
 		if err == nil {
 			found[i], err = r.claims(ctx, all[i].Digest, by, policy.Format)
 		}
-		if err == nil {
-			err = policy.judge(found[i], all[i], by)
-		}
 		if no := (*Refusal)(nil); errors.As(err, &no) {
 			no.Ref = ref
 			noes[i], err = no, nil
@@ -177,13 +211,18 @@ func (r *reader) open(ctx context.Context, ref string, top v1.Hash, raw []byte, 
 	if err != nil {
 		return nil, fmt.Errorf("looking at %s: %w", ref, err)
 	}
-	for _, no := range noes { // the first in the order of the manifests, so that the answer is the same every time
-		if no != nil {
-			return nil, no
+	if found, err = policy.choose(found, noes, all, by); err != nil {
+		if no := (*Refusal)(nil); errors.As(err, &no) {
+			no.Ref = ref
 		}
+		return nil, err
+	}
+	whole := join(found[0]...)
+	if who := whole.signings[0].by; who != (Identity{}) {
+		rel.Signer, rel.Identity, rel.Signed = who.String(), who, whole.first()
 	}
 	rel.Forms = signedIn(found[0])
-	rel.Statements = join(found[0]...).sorted()
+	rel.Statements = whole.sorted()
 	for i, p := range platforms {
 		if p != nil {
 			p.Statements = join(found[i]...).sorted()
@@ -273,7 +312,7 @@ func (r *reader) platform(ctx context.Context, m manifest) (*Platform, error) {
 
 func signedIn(forms []*claims) (in []Format) {
 	for _, c := range forms {
-		if c.signed {
+		if c.signed() {
 			in = append(in, c.form)
 		}
 	}

@@ -130,7 +130,7 @@ func sorted(digest name.Digest, all []manifest, statements []*evidence.Statement
 		}
 		for i, m := range all {
 			if signed.About(m.Digest) && !claimed[i].holds(raw) {
-				claimed[i].statements = append(claimed[i].statements, statement{signed, raw})
+				claimed[i].statements = append(claimed[i].statements, statement{Statement: signed, raw: raw})
 			}
 		}
 	}

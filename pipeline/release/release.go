@@ -129,8 +129,13 @@ type Release struct {
 	// Digest names the bytes that were verified.
 	Digest name.Digest
 	// Signer says whose signature it is: "key sha256:..." and the fingerprint
-	// of the public key.
+	// of the public key, or the identity.
 	Signer string
+	// Identity is the signer's, the zero value if it is a key.
+	Identity Identity
+	// Signed is when the whole was signed first, as a log of signatures or an
+	// authority for timestamps saw it; the zero time if it was signed by a key.
+	Signed time.Time
 	// Forms are those in which the signature of the whole was found.
 	Forms []Format
 	// Statements are those about the whole, verified, each once, sorted by

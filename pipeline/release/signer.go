@@ -48,7 +48,7 @@ func VerifySigner(ctx context.Context, ref name.Digest, by *Verifier, opts Optio
 	if err != nil {
 		return nil, fmt.Errorf("looking for signatures of %s: %w", ref, err)
 	}
-	if bundles.signed { // one is enough; others may be many, and far away
+	if bundles.signed() { // one is enough; others may be many, and far away
 		return signedBy(ref.String(), about, []*claims{bundles}, by)
 	}
 	legacy := &claims{form: Legacy}
@@ -125,12 +125,17 @@ func layerOf(img v1.Image, desc v1.Descriptor) ([]byte, error) {
 
 // signedBy judges what is claimed of a manifest as a signature alone.
 func signedBy(ref string, about v1.Hash, forms []*claims, by *Verifier) (*Signature, error) {
-	err := join(forms...).judge(manifest{Descriptor: v1.Descriptor{Digest: about}, top: true}, nil, by)
+	all := join(forms...)
+	err := all.judge(manifest{Descriptor: v1.Descriptor{Digest: about}, top: true}, nil, by)
 	if no := (*Refusal)(nil); errors.As(err, &no) {
 		no.Ref = ref
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &Signature{Digest: about, Signer: by.String(), Identity: by.Identity(), Forms: signedIn(forms)}, nil
+	sig := &Signature{Digest: about, Signer: by.String(), Forms: signedIn(forms)}
+	if who := all.signers()[0]; who != (Identity{}) {
+		sig.Signer, sig.Identity = who.String(), who
+	}
+	return sig, nil
 }

@@ -125,22 +125,25 @@ func TestVerifySigner(t *testing.T) {
 		}, want: Untrusted},
 		{name: "no log of signatures", sign: func(t *testing.T, s stall) {
 			s.signs(t, s.sigstore, odd(func(by *releasetest.Signer) { by.Untold = true }), s.digest)
-		}, want: Untrusted},
+		}, want: Untrusted, says: "neither a log entry nor a timestamp proves when it was signed"},
+		{name: "an expired certificate, no log and no timestamp", sign: func(t *testing.T, s stall) {
+			s.signs(t, s.sigstore, odd(func(by *releasetest.Signer) { by.Made, by.Untold = time.Now().Add(-long), true }), s.digest)
+		}, want: Untrusted, says: "and neither a log entry nor a timestamp proves that it signed before"},
 		{name: "no log of signatures, with a timestamp", sign: func(t *testing.T, s stall) {
 			s.signs(t, s.sigstore, odd(func(by *releasetest.Signer) { by.Untold, by.Stamped = true, true }), s.digest)
-		}, want: Untrusted},
+		}, want: Untrusted, says: "no transparency log holds it"},
 		{name: "no log of certificates", sign: func(t *testing.T, s stall) {
 			s.signs(t, s.sigstore, odd(func(by *releasetest.Signer) { by.Unlogged = true }), s.digest)
-		}, want: Untrusted},
+		}, want: Untrusted, says: "signed certificate timestamp"},
 		{name: "a certificate that had expired when the log saw it", sign: func(t *testing.T, s stall) {
 			s.signs(t, s.sigstore, odd(func(by *releasetest.Signer) { by.Logged = time.Now().Add(long) }), s.digest)
-		}, want: Untrusted},
+		}, want: Untrusted, says: "integrated time outside certificate validity"},
 		{name: "a log that is before its time", sign: func(t *testing.T, s stall) {
 			s.signs(t, s.sigstore, odd(func(by *releasetest.Signer) { by.Logged = time.Now().Add(-long) }), s.digest)
-		}, want: Untrusted},
+		}, want: Untrusted, says: "integrated time outside certificate validity"},
 		{name: "an expired certificate, a timestamp of now and no log", sign: func(t *testing.T, s stall) {
 			s.signs(t, s.sigstore, odd(func(by *releasetest.Signer) { by.Made, by.Untold, by.Stamped = time.Now().Add(-long), true, true }), s.digest)
-		}, want: Untrusted},
+		}, want: Untrusted, says: "no transparency log holds it"},
 		{name: "a key that nobody asked for", sign: func(t *testing.T, s stall) {
 			key := newKey(t)
 			if s.form == Bundle {
@@ -460,7 +463,7 @@ func TestPublicGoodRoot(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := v.verifyBundle(&b, about); (err == nil) != want {
+		if _, err := v.verifyBundle(&b, about); (err == nil) != want {
 			t.Errorf("%s: %v, want %v", subject, err, want)
 		}
 	}
@@ -493,7 +496,7 @@ func TestLoadTrustedRootRefuses(t *testing.T) {
 }
 
 func withoutLogs(t *testing.T) string {
-	return string(change(t, publicGood, func(b map[string]any) { delete(b, "tlogs") }))
+	return string(change(t, publicGood, func(b map[string]any) { delete(b, "tlogs"); delete(b, "timestampAuthorities") }))
 }
 
 func TestNewIdentityVerifierRefuses(t *testing.T) {

@@ -61,8 +61,9 @@ func LoadTrustedRoot(path string) (*TrustedRoot, error) {
 }
 
 // ParseTrustedRoot reads a trusted root in Sigstore's format. It must name a
-// certificate authority and a log of signatures: without the first nobody is
-// believed, and without the second nobody could see what was signed, or when.
+// certificate authority, for without one nobody is believed, and a log of
+// signatures or an authority for timestamps, for without either nobody could say
+// when something was signed, and certificates are good for minutes.
 func ParseTrustedRoot(raw []byte) (*TrustedRoot, error) {
 	material, err := root.NewTrustedRootFromJSON(raw)
 	switch {
@@ -70,8 +71,8 @@ func ParseTrustedRoot(raw []byte) (*TrustedRoot, error) {
 		return nil, err
 	case len(material.FulcioCertificateAuthorities()) == 0:
 		return nil, errors.New("it names no certificate authority")
-	case len(material.RekorLogs()) == 0:
-		return nil, errors.New("it names no transparency log")
+	case len(material.RekorLogs()) == 0 && len(material.TimestampingAuthorities()) == 0:
+		return nil, errors.New("it names no transparency log and no timestamp authority")
 	}
 	return &TrustedRoot{material}, nil
 }
