@@ -25,12 +25,12 @@ type signedBase struct {
 }
 
 // openBase opens what the repository builds upon and checks who signed it.
-func openBase(ctx context.Context, p *person, repo *service.Repository, trustedRoot string) (*signedBase, error) {
+func openBase(ctx context.Context, p *person, repo *service.Repository, trusted string) (*signedBase, error) {
 	base, err := image.OpenBase(ctx, repo.Base, remote.WithAuthFromKeychain(authn.DefaultKeychain))
 	if err != nil {
 		return nil, err
 	}
-	by, err := verifierOf(repo, trustedRoot)
+	by, err := verifierOf(repo, trusted)
 	if err != nil || by == nil {
 		return &signedBase{Base: base}, err
 	}
@@ -39,7 +39,7 @@ func openBase(ctx context.Context, p *person, repo *service.Repository, trustedR
 
 // verifierOf returns who must have signed the base, nil where nobody is named.
 // Distroless always has a signer.
-func verifierOf(repo *service.Repository, trustedRoot string) (*release.Verifier, error) {
+func verifierOf(repo *service.Repository, file string) (*release.Verifier, error) {
 	var s service.Signer
 	if repo.Signer != nil {
 		s = *repo.Signer
@@ -47,10 +47,10 @@ func verifierOf(repo *service.Repository, trustedRoot string) (*release.Verifier
 	if repo.Base == service.DistrolessBase {
 		s.Identity, s.Issuer = image.DistrolessIdentity, image.DistrolessIssuer
 	}
-	if trustedRoot != "" {
-		s.TrustedRoot = trustedRoot
+	if file != "" {
+		s.TrustedRoot = file
 	}
-	if trustedRoot != "" && s.Identity == "" {
+	if file != "" && s.Identity == "" {
 		return nil, usagef("--trusted-root: temper.yaml names no identity that must have signed the base %s", repo.Base)
 	}
 	switch {
@@ -59,10 +59,7 @@ func verifierOf(repo *service.Repository, trustedRoot string) (*release.Verifier
 	case s.Identity == "":
 		return nil, nil
 	}
-	trusted, err := release.PublicGoodRoot()
-	if s.TrustedRoot != "" {
-		trusted, err = release.LoadTrustedRoot(s.TrustedRoot)
-	}
+	trusted, err := trustedRoot(s.TrustedRoot)
 	if err != nil {
 		return nil, err
 	}

@@ -106,7 +106,13 @@ func (p *person) verified(f *releaseFacts) {
 	}
 	fmt.Fprintf(&b, "%s verifies\n", f.Ref)
 	line("service", "%s", f.Service)
-	line("signed by", "%s (%s)", f.Signer, strings.Join(f.Forms, ", "))
+	if f.Identity != "" {
+		line("signed by", "%s (%s)", f.Identity, strings.Join(f.Forms, ", "))
+		line("issuer", "%s", f.Issuer)
+		line("signed at", "%s", f.SignedAt)
+	} else {
+		line("signed by", "%s (%s)", f.Signer, strings.Join(f.Forms, ", "))
+	}
 	for _, platform := range f.Platforms {
 		line("platform", "%s %s", platform.Platform, platform.Digest)
 	}
@@ -133,7 +139,7 @@ func (p *person) verified(f *releaseFacts) {
 		}
 		line("waived", "%s, %s %s: %s", w.Rule, until, w.Expires, w.Reason)
 	}
-	io.WriteString(p.err, b.String())
+	io.WriteString(p.err, printable(b.String()))
 }
 
 // base tells what images stand on.

@@ -18,7 +18,7 @@ import (
 
 // verifyFlags are those of temper verify.
 type verifyFlags struct {
-	key      string
+	believedFlags
 	insecure []string
 	json     bool
 }
@@ -26,13 +26,20 @@ type verifyFlags struct {
 func newVerify(p *person) *cobra.Command {
 	var f verifyFlags
 	cmd := &cobra.Command{
-		Use:   "verify --key FILE [flags] REF...",
+		Use:   "verify {--key FILE | --identity ID --issuer URL} [flags] REF...",
 		Short: "Signature, SBOM, provenance and report of an image, in one call",
 		Long: `verify resolves each reference once, fetches its manifest and answers whether it
-may be shipped: the image and every platform in it are signed by the key, and its
-SBOM, provenance and check report are there, about this very digest, signed by the
-same key. A reference with both a tag and a digest (NAME:TAG@sha256:...) is also
-refused when the tag has moved.
+may be shipped: the image and every platform in it are signed, and its SBOM,
+provenance and check report are there, about this very digest, by the same signer. A
+reference with both a tag and a digest (NAME:TAG@sha256:...) is also refused when the
+tag has moved.
+
+The signer is a key, or who signed without one (keyless): an identity, such as a
+workflow, for which an issuer vouched. Both are exact, or expressions that match as a
+whole. An identity counts if its certificate comes from an authority of the trusted
+root and a log or a timestamp proves that it was good then; all of that comes with the
+signature, so that nothing but the registry is asked. The trusted root is that of
+Sigstore's public instance, as this Temper pins it, or --trusted-root.
 
 On stdout it prints REPOSITORY@DIGEST for each image that verifies; what was signed,
 by whom and from which source goes to stderr. Where one does not verify, verify exits
@@ -41,15 +48,12 @@ by whom and from which source goes to stderr. Where one does not verify, verify 
 			if len(args) == 0 {
 				return usagef("no image to verify").hint("temper verify --key cosign.pub REF")
 			}
-			if f.key == "" {
-				return usagef("no key to verify with").hint("temper verify --key cosign.pub %s", strings.Join(args, " "))
-			}
-			return nil
+			return f.check(args)
 		},
 		RunE: func(c *cobra.Command, args []string) error { return verify(c.Context(), p, f, args) },
 	}
+	f.add(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&f.key, "key", "", "verify with the public key in `FILE`, or env://NAME")
 	flags.StringArrayVar(&f.insecure, "insecure", nil, "speak plain HTTP to the registry `HOST[:PORT]` (loopback needs no mention)")
 	flags.BoolVar(&f.json, "json", false, "write one JSON object")
 	return cmd
@@ -77,7 +81,7 @@ func verify(ctx context.Context, p *person, f verifyFlags, refs []string) error 
 		parsed[i] = ref
 		login.registries = append(login.registries, parsed[i].Context().RegistryStr())
 	}
-	verifier, err := release.LoadVerifier(f.key)
+	verifier, err := f.verifier()
 	if err != nil {
 		return err
 	}
@@ -122,10 +126,17 @@ type releaseFacts struct {
 	// Service is what the provenance calls what was built: a repository can be
 	// named anything.
 	Service string `json:"service"`
-	// Signer is "key sha256:..." with the fingerprint of the public key, Forms are
-	// those in which the signature was found: bundle, legacy.
-	Signer    string         `json:"signer"`
-	Forms     []string       `json:"forms"`
+	// Signer is "key sha256:..." with the fingerprint of the public key, or the
+	// identity with its issuer in parentheses; Forms are those in which the
+	// signature was found: bundle, legacy.
+	Signer string   `json:"signer"`
+	Forms  []string `json:"forms"`
+	// Identity and Issuer are who signed without a key, and who vouched for them.
+	// SignedAt is when a log or an authority for timestamps saw the signature
+	// first, in RFC 3339. All three are left out where a key signed.
+	Identity  string         `json:"identity,omitempty"`
+	Issuer    string         `json:"issuer,omitempty"`
+	SignedAt  string         `json:"signedAt,omitempty"`
 	Platforms []platformFact `json:"platforms"`
 	// Source is git+URL@COMMIT, empty where the provenance names none.
 	Source  string `json:"source"`
@@ -160,6 +171,9 @@ type platformFact struct {
 // factsOf reads the statements of a release.
 func factsOf(r *release.Release, now time.Time) (*releaseFacts, error) {
 	facts := &releaseFacts{Ref: r.Ref, Digest: r.Digest.String(), Signer: r.Signer, Forms: []string{}, Platforms: []platformFact{}, Waivers: []waiverFact{}}
+	if who := r.Identity; who != (release.Identity{}) {
+		facts.Identity, facts.Issuer, facts.SignedAt = who.Subject, who.Issuer, r.Signed.UTC().Format(time.RFC3339)
+	}
 	for _, form := range r.Forms {
 		facts.Forms = append(facts.Forms, string(form))
 	}
