@@ -48,6 +48,8 @@ var may = map[string][]string{
 var only = map[string][]string{
 	"dagger.io/":                                           {"temper/pipeline/engine"},
 	"github.com/sigstore/":                                 {"temper/pipeline/release", "temper/pipeline/release/releasetest"},
+	"github.com/go-openapi/":                               {"temper/pipeline/release"},             // a client of Rekor
+	"github.com/digitorus/":                                {"temper/pipeline/release/releasetest"}, // timestamps
 	"github.com/spf13/cobra":                               {"temper/pipeline/cmd/temper"},
 	"github.com/spdx/":                                     {"temper/pipeline/evidence"},
 	"github.com/CycloneDX/":                                {"temper/pipeline/evidence"},

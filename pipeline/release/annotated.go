@@ -20,12 +20,55 @@ import (
 
 // The legacy form keeps in annotations of a layer what a bundle holds: the
 // certificate, the log's promise and the timestamp. What follows makes a bundle
-// of it, so that both forms are judged by the same verifier.
+// of it, so that both forms are judged by the same verifier, and the reverse.
 // https://github.com/sigstore/cosign/blob/v2.6.5/specs/SIGNATURE_SPEC.md
 
 // annotatedBundle is the first version of bundles: it wants the log's promise
 // and no proof, which the legacy form does not hold.
 const annotatedBundle = "application/vnd.dev.sigstore.bundle+json;version=0.1"
+
+// annotations are what the legacy form holds of a bundle beside the signature
+// itself.
+func annotations(b *protobundle.Bundle, by *certified) (map[string]string, error) {
+	var chain []byte
+	for _, above := range by.chain {
+		chain = append(chain, pemOf(above.Raw)...)
+	}
+	all := map[string]string{
+		static.CertificateAnnotationKey: string(pemOf(by.leaf)),
+		static.ChainAnnotationKey:       string(chain),
+	}
+	add := func(key string, value any) error {
+		raw, err := json.Marshal(value)
+		all[key] = string(raw)
+		return err
+	}
+	for _, entry := range b.GetVerificationMaterial().GetTlogEntries() {
+		if !dated(entry) {
+			continue // a log of tiles makes no promises
+		}
+		err := add(static.BundleAnnotationKey, cosign.RekorBundle{
+			SignedEntryTimestamp: entry.GetInclusionPromise().GetSignedEntryTimestamp(),
+			Payload: cosign.RekorPayload{
+				Body:           base64.StdEncoding.EncodeToString(entry.GetCanonicalizedBody()),
+				IntegratedTime: entry.GetIntegratedTime(),
+				LogIndex:       entry.GetLogIndex(),
+				LogID:          hex.EncodeToString(entry.GetLogId().GetKeyId()),
+			},
+		})
+		if err != nil {
+			return nil, err
+		}
+		break
+	}
+	for _, stamp := range b.GetVerificationMaterial().GetTimestampVerificationData().GetRfc3161Timestamps() {
+		if err := add(static.RFC3161TimestampAnnotationKey, cosign.RFC3161Timestamp{SignedRFC3161Timestamp: stamp.GetSignedTimestamp()}); err != nil {
+			return nil, err
+		}
+		break
+	}
+	return all, nil
+}
 
 // signedMessage returns a simple signing payload and its signature as a
 // bundle.

@@ -86,11 +86,11 @@ func (a *attachment) bundle(ctx context.Context, s statement) (*referrer, error)
 	if ref := a.bundles[string(s.raw)]; ref != nil {
 		return ref, nil
 	}
-	signed, err := a.signer.bundleOf(ctx, s.raw)
+	signed, err := a.seal(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	ref, err := refer(a.Descriptor, signed, s.PredicateType)
+	ref, err := refer(a.Descriptor, signed.bundle, s.PredicateType)
 	if err != nil {
 		return nil, fmt.Errorf("writing referrer: %w", err)
 	}

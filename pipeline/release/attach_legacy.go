@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -58,13 +59,13 @@ func (a *attachment) signature(ctx context.Context) (*mutate.Addendum, error) {
 	if a.simple != nil {
 		return a.simple, nil
 	}
-	claim, sig, err := a.signer.simple(ctx, a.repo.Digest(a.Digest.String()))
+	claim, with, err := a.signer.simple(ctx, a.repo.Digest(a.Digest.String()))
 	if err != nil {
 		return nil, err
 	}
 	a.simple = &mutate.Addendum{
 		Layer:       static.NewLayer(claim, signatureMediaType),
-		Annotations: map[string]string{signatureAnnotation: sig},
+		Annotations: with,
 	}
 	return a.simple, nil
 }
@@ -74,14 +75,13 @@ func (a *attachment) envelope(ctx context.Context, s statement) (mutate.Addendum
 	if layer, ok := a.envelopes[string(s.raw)]; ok {
 		return layer, nil
 	}
-	signed, err := a.signer.envelopeOf(ctx, s.raw)
+	signed, err := a.seal(ctx, s)
 	if err != nil {
 		return mutate.Addendum{}, err
 	}
-	layer := mutate.Addendum{
-		Layer:       static.NewLayer(signed, envelopeMediaType),
-		Annotations: map[string]string{signatureAnnotation: "", legacyPredicateAnnotation: s.PredicateType},
-	}
+	with := map[string]string{signatureAnnotation: "", legacyPredicateAnnotation: s.PredicateType}
+	maps.Copy(with, signed.annotations)
+	layer := mutate.Addendum{Layer: static.NewLayer(signed.envelope, envelopeMediaType), Annotations: with}
 	a.envelopes[string(s.raw)] = layer
 	return layer, nil
 }

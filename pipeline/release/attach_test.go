@@ -83,11 +83,11 @@ func bytesOf(t testing.TB, s *evidence.Statement) []byte {
 // signBundle signs a statement as a bundle.
 func signBundle(t testing.TB, signer *Signer, s *evidence.Statement) []byte {
 	t.Helper()
-	raw, err := signer.bundleOf(context.Background(), bytesOf(t, s))
+	signed, err := signer.seal(context.Background(), bytesOf(t, s))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return raw
+	return signed.bundle
 }
 
 // signatureStatement says that the manifest is signed.
@@ -149,12 +149,12 @@ func simple(t testing.TB, signer *Signer, claim []byte) mutate.Addendum {
 // envelope is a legacy attestation.
 func envelope(t testing.TB, signer *Signer, s *evidence.Statement) mutate.Addendum {
 	t.Helper()
-	raw, err := signer.envelopeOf(context.Background(), bytesOf(t, s))
+	signed, err := signer.seal(context.Background(), bytesOf(t, s))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return mutate.Addendum{
-		Layer:       static.NewLayer(raw, envelopeMediaType),
+		Layer:       static.NewLayer(signed.envelope, envelopeMediaType),
 		Annotations: map[string]string{signatureAnnotation: "", legacyPredicateAnnotation: s.PredicateType},
 	}
 }

@@ -16,12 +16,12 @@ func FuzzClaims(f *testing.F) {
 	signer, stranger := newKey(f), newKey(f)
 	p := anImage(f, 1)
 	statement := bytesOf(f, p.statements[0])
-	envelope, err := stranger.envelopeOf(context.Background(), statement)
+	sealed, err := stranger.seal(context.Background(), statement)
 	if err != nil {
 		f.Fatal(err)
 	}
 	for _, seed := range [][]byte{
-		signBundle(f, stranger, signatureStatement(f, p.digest)), envelope, claimOf(f, p.digest), statement,
+		signBundle(f, stranger, signatureStatement(f, p.digest)), sealed.envelope, claimOf(f, p.digest), statement,
 		[]byte(`{}`), []byte(`null`), []byte(`{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","dsseEnvelope":{}}`),
 		[]byte(`{"schemaVersion":2,"manifests":[{}]}`), []byte(`{"config":{},"layers":[{}]}`),
 	} {

@@ -43,13 +43,15 @@ func GenerateKey(password []byte) (private, public []byte, err error) {
 	return keys.PrivateBytes, keys.PublicBytes, nil
 }
 
-// A Signer signs with a private key.
+// A Signer signs with a private key, or as an identity.
 type Signer struct {
-	key      signature.SignerVerifier
 	verifier *Verifier
-	details  signature.AlgorithmDetails
-	public   crypto.PublicKey
-	hint     []byte
+	// keyless signs as an identity; the rest is for a key.
+	keyless *keyless
+	key     signature.SignerVerifier
+	details signature.AlgorithmDetails
+	public  crypto.PublicKey
+	hint    []byte
 }
 
 // LoadSigner reads an encrypted private key in cosign's format from a file, or
@@ -111,8 +113,17 @@ func NewSigner(key signature.SignerVerifier) (*Signer, error) {
 	return &Signer{key: key, verifier: verifier, details: details, public: public, hint: hint}, nil
 }
 
-// Verifier returns the signer's public half.
+// Verifier returns the signer's public half: what believes this signer and
+// nobody else.
 func (s *Signer) Verifier() *Verifier { return s.verifier }
+
+// writes refuses a format that the signer cannot write.
+func (s *Signer) writes(format Format) error {
+	if s.keyless != nil && format.has(Legacy) && !s.keyless.Services.Legacy() {
+		return fmt.Errorf("the log %s (Rekor v2) gives no promise for the legacy form of signatures to hold; write them in %s form", s.keyless.Services.Logs[0].URL, Bundle)
+	}
+	return nil
+}
 
 // A Verifier says whose signatures are believed: one key's, or one identity's.
 type Verifier struct {

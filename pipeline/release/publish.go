@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -37,10 +38,13 @@ import (
 func Publish(ctx context.Context, repo name.Repository, report *checks.Report, artifact mutate.Appendable,
 	statements []*evidence.Statement, signer *Signer, tags []string, opts Options) (name.Digest, error) {
 
-	if signer == nil || signer.key == nil {
-		return name.Digest{}, errors.New("no key to sign with")
+	if signer == nil || signer.verifier == nil {
+		return name.Digest{}, errors.New("no key and no identity to sign with")
 	}
 	if err := opts.Format.known(); err != nil {
+		return name.Digest{}, err
+	}
+	if err := signer.writes(opts.Format); err != nil {
 		return name.Digest{}, err
 	}
 	repo, err := opts.named(repo)
@@ -197,6 +201,27 @@ type publication struct {
 	pull   *remote.Puller
 	// patience is that of the options.
 	patience time.Duration
+
+	// sealed are the statements that were signed already, by their bytes. One may
+	// be about several manifests, and signing it again would make another
+	// signature, for a log to keep and for readers to fetch.
+	mu     sync.Mutex
+	sealed map[string]func() (*sealed, error)
+}
+
+// seal signs a statement once.
+func (p *publication) seal(ctx context.Context, s statement) (*sealed, error) {
+	p.mu.Lock()
+	if p.sealed == nil {
+		p.sealed = make(map[string]func() (*sealed, error))
+	}
+	once := p.sealed[string(s.raw)]
+	if once == nil {
+		once = sync.OnceValues(func() (*sealed, error) { return p.signer.seal(ctx, s.raw) })
+		p.sealed[string(s.raw)] = once
+	}
+	p.mu.Unlock()
+	return once()
 }
 
 func publishing(ctx context.Context, repo name.Repository, signer *Signer, opts Options) (*publication, error) {

@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 	"github.com/sigstore/sigstore-go/pkg/sign"
-	"github.com/sigstore/sigstore/pkg/signature/dsse"
 	"github.com/sigstore/sigstore/pkg/signature/options"
 	"github.com/sigstore/sigstore/pkg/signature/payload"
 
@@ -28,10 +29,27 @@ const (
 	envelopeMediaType  types.MediaType = "application/vnd.dsse.envelope.v1+json"
 )
 
-// bundleOf signs the statement's bytes as a Sigstore bundle.
-func (s *Signer) bundleOf(ctx context.Context, statement []byte) ([]byte, error) {
+// A sealed statement has one signature, in both forms.
+type sealed struct {
+	// bundle is the Sigstore bundle.
+	bundle []byte
+	// envelope is the DSSE envelope, and annotations what else of the signature
+	// the legacy form holds.
+	envelope    []byte
+	annotations map[string]string
+}
+
+// seal signs the statement's bytes.
+func (s *Signer) seal(ctx context.Context, statement []byte) (*sealed, error) {
 	content := &sign.DSSEData{Data: statement, PayloadType: string(evidence.MediaType)}
-	signed, err := sign.Bundle(content, keypair{s}, sign.BundleOptions{Context: ctx})
+	var signed *protobundle.Bundle
+	var by *certified
+	var err error
+	if s.keyless != nil {
+		signed, by, err = s.keyless.sign(ctx, content)
+	} else {
+		signed, err = sign.Bundle(content, keypair{s}, sign.BundleOptions{Context: ctx})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}
@@ -39,28 +57,44 @@ func (s *Signer) bundleOf(ctx context.Context, statement []byte) ([]byte, error)
 	if err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}
-	return checked.MarshalJSON()
-}
-
-// envelopeOf signs the statement's bytes as a DSSE envelope.
-func (s *Signer) envelopeOf(ctx context.Context, statement []byte) ([]byte, error) {
-	signed, err := dsse.WrapSigner(s.key, string(evidence.MediaType)).SignMessage(bytes.NewReader(statement), options.WithContext(ctx))
-	if err != nil {
+	one := &sealed{}
+	if one.bundle, err = checked.MarshalJSON(); err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}
-	return signed, nil
+	// These are the very bytes that the library gave to the log, whose entry
+	// holds their digest.
+	if one.envelope, err = json.Marshal(signed.GetDsseEnvelope()); err != nil {
+		return nil, fmt.Errorf("signing: %w", err)
+	}
+	if by != nil {
+		if one.annotations, err = annotations(signed, by); err != nil {
+			return nil, fmt.Errorf("signing: %w", err)
+		}
+	}
+	return one, nil
 }
 
 // simple signs the manifest as the legacy form does, and returns what is
-// signed and the signature in base64.
-func (s *Signer) simple(ctx context.Context, manifest name.Digest) ([]byte, string, error) {
+// signed, and the annotations that hold the signature.
+func (s *Signer) simple(ctx context.Context, manifest name.Digest) ([]byte, map[string]string, error) {
 	claim, err := payload.Cosign{Image: manifest}.MarshalJSON()
 	if err != nil {
-		return nil, "", fmt.Errorf("writing signature payload: %w", err)
+		return nil, nil, fmt.Errorf("writing signature payload: %w", err)
 	}
-	sig, err := s.key.SignMessage(bytes.NewReader(claim), options.WithContext(ctx))
-	if err != nil {
-		return nil, "", fmt.Errorf("signing: %w", err)
+	var sig []byte
+	with := make(map[string]string)
+	if s.keyless != nil {
+		signed, by, err := s.keyless.sign(ctx, &sign.PlainData{Data: claim})
+		if err != nil {
+			return nil, nil, fmt.Errorf("signing: %w", err)
+		}
+		sig = signed.GetMessageSignature().GetSignature()
+		if with, err = annotations(signed, by); err != nil {
+			return nil, nil, fmt.Errorf("signing: %w", err)
+		}
+	} else if sig, err = s.key.SignMessage(bytes.NewReader(claim), options.WithContext(ctx)); err != nil {
+		return nil, nil, fmt.Errorf("signing: %w", err)
 	}
-	return claim, base64.StdEncoding.EncodeToString(sig), nil
+	with[signatureAnnotation] = base64.StdEncoding.EncodeToString(sig)
+	return claim, with, nil
 }

@@ -28,10 +28,16 @@ var (
 	timestampsOID = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11129, 2, 4, 2}
 )
 
-// certificate returns a certificate for ten minutes of a new key.
+// certificate returns a certificate of a new key.
 func (s *Sigstore) certificate(t testing.TB, by Signer) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
+	return s.certify(t, by, key.Public()), key
+}
+
+// certify returns a certificate for ten minutes.
+func (s *Sigstore) certify(t testing.TB, by Signer, key crypto.PublicKey) *x509.Certificate {
+	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(by.made().UnixNano()),
 		NotBefore:    by.made(),
@@ -51,19 +57,19 @@ func (s *Sigstore) certificate(t testing.TB, by Signer) (*x509.Certificate, *ecd
 	if !by.Unlogged {
 		s.promise(t, template, key)
 	}
-	return s.issue(t, template, key), key
+	return s.issue(t, template, key)
 }
 
-func (s *Sigstore) issue(t testing.TB, template *x509.Certificate, key *ecdsa.PrivateKey) *x509.Certificate {
+func (s *Sigstore) issue(t testing.TB, template *x509.Certificate, key crypto.PublicKey) *x509.Certificate {
 	t.Helper()
-	der := must(x509.CreateCertificate(rand.Reader, template, s.authority, key.Public(), s.key))(t)
+	der := must(x509.CreateCertificate(rand.Reader, template, s.authority, key, s.key))(t)
 	return must(x509.ParseCertificate(der))(t)
 }
 
 // promise adds to the template what the log of certificates promises: it signs
 // the certificate as it is without that promise.
 // https://www.rfc-editor.org/rfc/rfc6962#section-3.2
-func (s *Sigstore) promise(t testing.TB, template *x509.Certificate, key *ecdsa.PrivateKey) {
+func (s *Sigstore) promise(t testing.TB, template *x509.Certificate, key crypto.PublicKey) {
 	t.Helper()
 	before := s.issue(t, template, key)
 	issuer := sha256.Sum256(s.authority.RawSubjectPublicKeyInfo)

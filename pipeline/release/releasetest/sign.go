@@ -86,7 +86,7 @@ func (s *Sigstore) Statement(t testing.TB, by Signer, statement []byte) []byte {
 	}
 	if by.Stamped {
 		material.TimestampVerificationData = &protobundle.TimestampVerificationData{Rfc3161Timestamps: []*protocommon.RFC3161SignedTimestamp{
-			{SignedTimestamp: must(s.logs.TimestampResponse(sig))(t)},
+			{SignedTimestamp: s.stamps.stamp(t, crypto.SHA256, digestOf(sig), false)},
 		}}
 	}
 	return must(protojson.Marshal(&protobundle.Bundle{
@@ -123,7 +123,7 @@ func (s *Sigstore) Simple(t testing.TB, by Signer, manifest v1.Hash) (payload []
 	}
 	if by.Stamped {
 		annotations[static.RFC3161TimestampAnnotationKey] = string(must(json.Marshal(cosign.RFC3161Timestamp{
-			SignedRFC3161Timestamp: must(s.logs.TimestampResponse(sig))(t),
+			SignedRFC3161Timestamp: s.stamps.stamp(t, crypto.SHA256, digestOf(sig), false),
 		}))(t))
 	}
 	return payload, annotations
@@ -165,6 +165,11 @@ func hashed(t testing.TB, digest, sig []byte, certificate *x509.Certificate) []b
 			"signature": object{"content": sig, "publicKey": object{"content": []byte(pemOf(certificate))}},
 		},
 	}))(t)
+}
+
+func digestOf(message []byte) []byte {
+	digest := sha256.Sum256(message)
+	return digest[:]
 }
 
 func sign(t testing.TB, key *ecdsa.PrivateKey, message []byte) []byte {

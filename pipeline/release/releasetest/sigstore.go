@@ -1,9 +1,10 @@
 // Package releasetest signs images as those do who keep no key: in tests.
 //
 // A [Sigstore] is an instance of one's own, in memory: an authority that
-// writes down in certificates who signs, a log of certificates, a log of
+// writes down in certificates who signs, a log of certificates, two logs of
 // signatures and an authority for timestamps. What it signs is real, and
-// verifies with its [Sigstore.TrustedRoot] and with no other.
+// verifies with its [Sigstore.TrustedRoot] and with no other. It signs by itself,
+// or, once it is served, for those who ask: see [Sigstore.Serve].
 package releasetest
 
 import (
@@ -26,8 +27,10 @@ import (
 
 // A Sigstore is an instance of Sigstore for tests.
 type Sigstore struct {
-	// logs are the log of signatures and the authority for timestamps.
-	logs *ca.VirtualSigstore
+	// logs is the log of signatures, tiles the key of another, of version 2.
+	logs   *ca.VirtualSigstore
+	tiles  *ecdsa.PrivateKey
+	stamps *stamper
 	// authority and its key sign certificates, which certificates logs.
 	root, authority *x509.Certificate
 	key             *ecdsa.PrivateKey
@@ -40,6 +43,8 @@ func New(t testing.TB) *Sigstore {
 	t.Helper()
 	s := &Sigstore{
 		logs:         must(ca.NewVirtualSigstore())(t),
+		tiles:        must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t),
+		stamps:       newStamper(t),
 		certificates: must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t),
 	}
 	s.authorise(t)
@@ -50,7 +55,7 @@ func New(t testing.TB) *Sigstore {
 // key, while the logs are the same: they take in what anybody signs.
 func (s *Sigstore) Impostor(t testing.TB) *Sigstore {
 	t.Helper()
-	other := &Sigstore{logs: s.logs, certificates: s.certificates}
+	other := &Sigstore{logs: s.logs, tiles: s.tiles, stamps: s.stamps, certificates: s.certificates}
 	other.authorise(t)
 	return other
 }
@@ -84,6 +89,11 @@ func (s *Sigstore) TrustedRoot(t testing.TB) []byte {
 		log.ID = must(hex.DecodeString(id))(t)
 		signatures[id] = log
 	}
+	tiles := keyID(t, s.tiles.Public())
+	signatures[hex.EncodeToString(tiles)] = &root.TransparencyLog{
+		BaseURL: "https://" + tilesOrigin, ID: tiles, HashFunc: crypto.SHA256, PublicKey: s.tiles.Public(),
+		SignatureHashFunc: crypto.SHA256, ValidityPeriodStart: time.Now().Add(-5 * time.Hour),
+	}
 	id := keyID(t, s.certificates.Public())
 	certificates := map[string]*root.TransparencyLog{hex.EncodeToString(id): {
 		BaseURL: "https://certificates.localhost", ID: id, HashFunc: crypto.SHA256, PublicKey: s.certificates.Public(),
@@ -94,7 +104,7 @@ func (s *Sigstore) TrustedRoot(t testing.TB) []byte {
 		ValidityPeriodStart: time.Now().Add(-5 * time.Hour),
 	}
 	trusted := must(root.NewTrustedRoot(root.TrustedRootMediaType01, []root.CertificateAuthority{authority}, certificates,
-		s.logs.TimestampingAuthorities(), signatures))(t)
+		[]root.TimestampingAuthority{s.stamps.authority()}, signatures))(t)
 	return must(json.Marshal(trusted))(t)
 }
 
