@@ -103,6 +103,8 @@ func TestStories(t *testing.T) {
 			"exits": exits, "copy": copyImage, "tags": tags, "repositories": repositories, "digest": digest, "alter": alter, "lie": lie,
 			"sboms": sboms, "attested": attested, "agrees": agrees,
 			"base": pushBase, "sigstore": newSigstore, "sign": signImage, "save": saveImage, "expand": expand,
+			"serve": serveSigstore, "token": newToken, "ci": actAsCI, "answers": answerInstead, "asked": askedServices, "configure": signingConfig,
+			"offline": offline, "stayed": stayed,
 		},
 	})
 }

@@ -19,11 +19,12 @@ import (
 
 // releaseFlags are those of temper release.
 type releaseFlags struct {
-	key      string
+	signingFlags
 	tags     []string
 	services []string
 	bare     bool
 	format   string
+	chosen   bool // the format was
 	insecure []string
 	waivers  string
 	probed   []string
@@ -34,12 +35,12 @@ type releaseFlags struct {
 func newRelease(p *person) *cobra.Command {
 	var f releaseFlags
 	cmd := &cobra.Command{
-		Use:   "release --key REF [flags] LAYOUT REPOSITORY",
+		Use:   "release {--key REF | --keyless | --identity-token REF} [flags] LAYOUT REPOSITORY",
 		Short: "Publish, sign and attest the images of a layout, then tag them",
 		Long: `release checks the images of an OCI layout again, pushes each by digest to
-REPOSITORY/NAME, signs it and its evidence (SBOM, provenance, report) with a cosign
-key, reads everything back, verifies it as a stranger would, and only then moves the
-tags. So a tag never names an image that does not verify.
+REPOSITORY/NAME, signs it and its evidence (SBOM, provenance, report), reads
+everything back, verifies it as a stranger would, and only then moves the tags. So a
+tag never names an image that does not verify.
 
 A report in a folder is a claim, so the waivers in it are none: an image that breaks
 a rule is released only where --waivers names a temper.yaml that accepts it. The
@@ -48,24 +49,32 @@ report that is signed is the one of this very check, waivers included.
 A release starts nothing. What temper probe saw of the very images goes into the
 signed reports with --probed, and what it found must be waived as all else.
 
-The key is a file or env://NAME; its password is taken from COSIGN_PASSWORD or asked
-for. Credentials for the registry are docker's: docker login, or podman login.
+It signs with a cosign key, a file or env://NAME, whose password is taken from
+COSIGN_PASSWORD or asked for. Or it signs without one, as an identity: --keyless takes
+that of the CI job (GitHub Actions, GitLab and any that set SIGSTORE_ID_TOKEN), and
+--identity-token the one in a token. A certificate authority then vouches for it, once
+a run, and a log takes in who signed what: with Sigstore's public instance all the
+world can read that. An instance of one's own is named by its addresses or its signing
+configuration, and its trusted root. Verify with temper verify --identity.
+
+Credentials for the registry are docker's: docker login, or podman login.
 On stdout it prints REPOSITORY@DIGEST for each image.`,
 		Args: exactly(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			if f.key == "" {
-				return usagef("no key to sign with").hint("temper keygen, then temper release --key cosign.key %s %s", args[0], args[1])
+			if err := f.check(args[0], args[1]); err != nil {
+				return err
 			}
+			f.chosen = c.Flags().Changed("signature-format")
 			return publish(c.Context(), p, f, args[0], args[1])
 		},
 	}
+	f.add(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&f.key, "key", "", "sign with the private key in `REF`: a file or env://NAME")
 	flags.StringArrayVar(&f.tags, "tag", nil, "move the tag `TAG` to the image (may be repeated); without one the image has its digest only")
 	flags.StringArrayVar(&f.services, "service", nil, "release the service `NAME` only (may be repeated)")
 	flags.BoolVar(&f.bare, "bare", false, "push the one service to REPOSITORY itself")
 	flags.StringVar(&f.format, "signature-format", "both", "write signatures as `FORM`: both, bundle or legacy")
-	flags.StringArrayVar(&f.insecure, "insecure", nil, "speak plain HTTP to the registry `HOST[:PORT]` (loopback needs no mention)")
+	flags.StringArrayVar(&f.insecure, "insecure", nil, "speak plain HTTP to `HOST[:PORT]`, a registry or a service that signs (loopback needs no mention)")
 	flags.StringVar(&f.waivers, "waivers", "", "accept what the temper.yaml `FILE` waives")
 	flags.StringArrayVar(&f.probed, "probed", nil, "add what temper probe --json wrote to `FILE` to the signed reports (may be repeated)")
 	flags.BoolVar(&f.strict, "strict", false, "let warnings fail")
@@ -110,8 +119,8 @@ func publish(ctx context.Context, p *person, f releaseFlags, layout, repository 
 	if err != nil {
 		return err
 	}
-	signer, err := release.LoadSigner(f.key, func() ([]byte, error) { return p.password(false) })
-	if err != nil {
+	var signer *release.Signer
+	if signer, opts.Format, err = f.signer(ctx, p, format, f.chosen, f.insecure); err != nil {
 		return err
 	}
 	type released struct {
@@ -121,8 +130,16 @@ func publish(ctx context.Context, p *person, f releaseFlags, layout, repository 
 		Tags   []string `json:"tags"`
 	}
 	out := struct {
+		// Signer is as verify has it, and so are the two others, which are left out
+		// where a key signed.
+		Signer   string     `json:"signer"`
+		Identity string     `json:"identity,omitempty"`
+		Issuer   string     `json:"issuer,omitempty"`
 		Released []released `json:"released"`
-	}{}
+	}{Signer: signer.Verifier().String()}
+	if who := signer.Verifier().Identity(); who != (release.Identity{}) {
+		out.Identity, out.Issuer = who.Subject, who.Issuer
+	}
 	for i, e := range list {
 		statements, err := restate(e.Statements, reports[i])
 		if err != nil {
@@ -191,7 +208,7 @@ func (f *releaseFlags) judge(ctx context.Context, p *person, layout string, list
 		if !reports[i].OK() || !reports[i].Passes(f.strict) {
 			no.reasons = append(no.reasons, broken(reports[i], f.strict))
 			if f.waivers == "" && claimsWaivers(e) {
-				no.next = "if you stand by what temper.yaml waives: temper release --waivers temper.yaml --key " + f.key + " " + layout + " REPOSITORY"
+				no.next = "if you stand by what temper.yaml waives: temper release --waivers temper.yaml " + f.again() + " " + layout + " REPOSITORY"
 			}
 		}
 	}
