@@ -21,6 +21,7 @@ type workbench struct {
 	dir    string
 	cosign map[string]string // where cosign2 and cosign3 are
 	signer *Signer
+	env    []string // of the commands, beside what every one needs
 }
 
 // trustedRoot trusts no certificate authority and no log. Cosign v2 wants one
@@ -101,6 +102,7 @@ func (b *workbench) run(t *testing.T, line string, ref name.Reference) (string, 
 	cmd := exec.Command(b.cosign[args[0]], args[1:]...)
 	cmd.Dir = b.dir
 	cmd.Env = []string{"HOME=" + b.dir, "COSIGN_PASSWORD=secret", "HTTPS_PROXY=http://127.0.0.1:1"}
+	cmd.Env = append(cmd.Env, b.env...)
 	out, err := cmd.CombinedOutput()
 	t.Logf("$ %s\n%.1000s", line, out)
 	return string(out), err

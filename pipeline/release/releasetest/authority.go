@@ -73,7 +73,11 @@ func (d *Services) certifyOld(w http.ResponseWriter, r *http.Request, body []byt
 	if err := json.Unmarshal(body, &asked); err != nil {
 		t.Fatal(err)
 	}
-	key := must(x509.ParsePKIXPublicKey(asked.PublicKey.Content))(t)
+	der := asked.PublicKey.Content
+	if block, _ := pem.Decode(der); block != nil { // either will do
+		der = block.Bytes
+	}
+	key := must(x509.ParsePKIXPublicKey(der))(t)
 	if !owns(key, by, asked.SignedEmailAddress) {
 		t.Fatal("the signature is not by the key")
 	}
