@@ -153,11 +153,11 @@ func TestCosignSignsKeyless(t *testing.T) {
 			b.write(t, "token", []byte(f.Token(t, f.who, time.Minute)))
 			flags := " --yes --allow-insecure-registry --identity-token token" +
 				strings.NewReplacer("FULCIO", f.Authority(), "REKOR", f.Log(), "TIMESTAMPS", f.Timestamps()).Replace(tc.flags)
-			lines := map[string]name.Reference{tc.command + " sign --recursive" + flags + " REF": ref}
+			lines := []string{tc.command + " sign --recursive" + flags + " REF"}
 			for _, predicate := range predicates {
-				lines[tc.command+" attest"+flags+predicate+" REF"] = ref
+				lines = append(lines, tc.command+" attest"+flags+predicate+" REF")
 			}
-			for line := range lines {
+			for _, line := range lines {
 				if out, err := b.run(t, line, ref); err != nil {
 					t.Fatalf("%v\n%s", err, out)
 				}

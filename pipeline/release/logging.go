@@ -24,7 +24,9 @@ type logging struct {
 
 // newLog makes one client for all entries.
 func newLog(ctx context.Context, log Log, pause time.Duration) (sign.Transparency, error) {
-	opts := &sign.RekorOptions{BaseURL: log.URL, Version: log.Version}
+	// Whatever is zero the library fills in at each entry, and several are made at
+	// a time.
+	opts := &sign.RekorOptions{BaseURL: log.URL, Version: log.Version, Timeout: 30 * time.Second}
 	where, err := url.Parse(log.URL)
 	if err != nil {
 		return nil, fmt.Errorf("the log %s: %w", log.URL, err)
@@ -39,6 +41,7 @@ func newLog(ctx context.Context, log Log, pause time.Duration) (sign.Transparenc
 	// Conflict is what it says where it has the entry, and the library asks for it.
 	asked := asking{ctx: ctx, what: "the log", pause: pause, takes: http.StatusConflict}
 	client := openapi.NewWithClient(where.Host, where.Path, []string{where.Scheme}, &http.Client{Transport: asked})
+	client.SetDebug(false) // it would heed DEBUG, and tell all
 	opts.Client = rekor.New(client, strfmt.Default).Entries
 	return logging{sign.NewRekor(opts), log}, nil
 }

@@ -21,6 +21,14 @@
 // What is there already stays, be it ours or someone else's; what is ours and
 // there already is not written twice.
 //
+// # Who signs
+//
+// A [Signer] has a private key, or it is [Keyless]: an authority gives it a
+// certificate for minutes, for who the identity token says that it is, and a log
+// or an authority for timestamps keeps proof that it signed in those. Both forms
+// then carry the certificate and the proof. That takes several services, and
+// where one of them fails there is an error and no tag.
+//
 // # What is believed
 //
 // Open judges each form on its own, so that nothing a stranger puts beside a
@@ -31,7 +39,8 @@
 //
 // Who is believed is a [Verifier]: one key, or one [Identity] whose certificate,
 // log entries and timestamps are held against a [TrustedRoot] that is at hand,
-// so that nothing is asked of but the registry. [VerifySigner] answers the same
+// so that nothing is asked of but the registry. A [Pattern] may match several
+// identities, but all that belongs to one image is one's. [VerifySigner] answers the same
 // about what others made and signed: a base image.
 //
 // # Registries without a referrers API

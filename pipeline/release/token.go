@@ -76,22 +76,29 @@ func TokenIn(ref string) (TokenSource, error) {
 // audience is whom a token is for, as every Sigstore has it.
 const audience = "sigstore"
 
-// AmbientToken returns the source of the token that the CI system gives: GitHub
-// Actions where the job has the permission id-token: write, and any other that
-// puts one into SIGSTORE_ID_TOKEN, as GitLab does. Nil means that there is none.
+// AmbientToken returns the source of the token that the CI system gives: any that
+// puts one into SIGSTORE_ID_TOKEN, as GitLab does, or into the file that cosign
+// looks at, and GitHub Actions where the job has the permission id-token: write.
+// Nil means that there is none.
 func AmbientToken(ctx context.Context) TokenSource {
 	if !providers.Enabled(ctx) {
 		return nil
 	}
 	return func(ctx context.Context) (string, error) {
-		token, err := providers.Provide(ctx, audience)
-		if err != nil {
-			return "", fmt.Errorf("asking the CI system for an identity token: %w", plain(err))
+		why := errors.New("it gave none")
+		for _, one := range providers.Providers() {
+			if !one.Provider.Enabled(ctx) {
+				continue
+			}
+			token, err := one.Provider.Provide(ctx, audience)
+			if token = strings.TrimSpace(token); err == nil && token != "" {
+				return parsed(token, "what the CI system gave ("+one.Name+")")
+			}
+			if err != nil {
+				why = fmt.Errorf("%s: %w", one.Name, plain(err))
+			}
 		}
-		if token == "" {
-			return "", errors.New("the CI system was asked for an identity token and gave none")
-		}
-		return parsed(token, "what the CI system gave")
+		return "", fmt.Errorf("asking the CI system for an identity token: %w", why)
 	}
 }
 
