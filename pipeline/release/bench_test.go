@@ -49,6 +49,32 @@ func BenchmarkRelease(b *testing.B) {
 	}
 }
 
+// The same without a key: the services are on loopback, and sign as much.
+func BenchmarkKeyless(b *testing.B) {
+	p, f := anIndex(b, 1), newFoundry(b)
+	signer := f.signer(b, f.keyless(b))
+	b.Run("publish", func(b *testing.B) {
+		for b.Loop() {
+			h := serve(b, true)
+			p.publish(b, h, signer, h.options(), "v1")
+		}
+	})
+	h := serve(b, true)
+	p.publish(b, h, signer, h.options(), "v1")
+	b.Run("open", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := Open(context.Background(), h.repo(b).Tag("v1"), signer.Verifier(), Policy{}, h.options()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("certificate", func(b *testing.B) {
+		for b.Loop() {
+			f.signer(b, f.keyless(b))
+		}
+	})
+}
+
 // What it costs a build to know who signed its base.
 func BenchmarkVerifySigner(b *testing.B) {
 	for _, form := range []Format{Bundle, Legacy} {

@@ -333,8 +333,56 @@ func TestPublishKeylessWhereServicesFail(t *testing.T) {
 	}
 }
 
-// What fails once for a passing reason is tried again, and what was taken in and
-// not said so is no trouble.
+// Whichever request to a service fails, there is no tag, and publishing again
+// finishes the work.
+func TestPublishKeylessWhereOneRequestFails(t *testing.T) {
+	p := anIndex(t, 1)
+	for n := 1; ; n++ {
+		f, h := newFoundry(t), serve(t, true)
+		opts := f.keyless(t)
+		opts.Services.Timestamps = []string{f.Timestamps()}
+		count, failed := 0, ""
+		f.Instead(func(w http.ResponseWriter, r *http.Request) bool {
+			if count++; count != n {
+				return false
+			}
+			failed = r.URL.Path
+			http.Error(w, "not now", http.StatusForbidden)
+			return true
+		})
+		options := h.options()
+		options.Jobs = 1
+		signer, err := NewKeylessSigner(context.Background(), opts)
+		if err == nil {
+			_, err = Publish(context.Background(), h.repo(t), p.report, p.artifact, p.statements, signer, []string{"v1"}, options)
+		}
+		if failed == "" {
+			// A certificate; of each of three manifests two signatures and an SBOM; the
+			// provenance and the report: each with a timestamp.
+			if want := 1 + 2*(3*3+2); err != nil || count != want {
+				t.Errorf("it took %d requests, want %d: %v", count, want, err)
+			}
+			return
+		}
+		if err == nil || !strings.Contains(err.Error(), "not now") {
+			t.Errorf("request %d (%s): err is %v", n, failed, err)
+		}
+		by := believing(t, f.sigstore, f.who)
+		if _, err := Open(context.Background(), h.refTo(t, ":v1"), by, Policy{}, h.options()); !errors.Is(err, ErrNotFound) {
+			t.Errorf("request %d (%s): the tag: %v, want none", n, failed, err)
+		}
+		f.Instead(nil)
+		again := f.signer(t, opts)
+		p.publish(t, h, again, h.options(), "v1")
+		want := map[string]counts{"whole": {4, 1, 3}, "image": {3, 1, 2}}
+		got := map[string]counts{"whole": h.attached(t, again, p.digest), "image": h.attached(t, again, p.images[0])}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("request %d (%s): attached after publishing again (-want +got):\n%s", n, failed, diff)
+		}
+	}
+}
+
+// What fails once for a passing reason is tried again.
 func TestPublishKeylessTriesAgain(t *testing.T) {
 	for _, path := range []string{"/fulcio/", "/rekor/", "/tiles/", "/timestamps"} {
 		f, h, p := newFoundry(t), serve(t, true), anImage(t, 1)

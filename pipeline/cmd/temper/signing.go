@@ -40,7 +40,7 @@ func (f *signingFlags) add(cmd *cobra.Command) {
 func (f *signingFlags) check(layout, repository string) error {
 	with := func(flags string) string { return "temper release " + flags + " " + layout + " " + repository }
 	identity := f.keyless || f.token != ""
-	addresses := f.authority != "" || f.log.URL != "" || len(f.timestamps) > 0
+	addresses := f.authority != "" || f.log.URL != "" || f.log.Version != 1 || len(f.timestamps) > 0
 	switch {
 	case f.key == "" && !identity:
 		return usagef("no key and no identity to sign with").hint("temper keygen, then %s; or in CI %s", with("--key cosign.key"), with("--keyless"))
@@ -54,6 +54,8 @@ func (f *signingFlags) check(layout, repository string) error {
 		return usagef("--signing-config holds the addresses of all services; it goes with no other")
 	case f.log.URL != "" && f.authority == "":
 		return usagef("--rekor-url is the log of an instance of Sigstore; name its authority too").hint("--fulcio-url URL --rekor-url %s", f.log.URL)
+	case f.log.Version != 1 && f.log.URL == "":
+		return usagef("--rekor-version is that of the log at --rekor-url, and there is none")
 	case f.authority != "" && f.log.URL == "" && len(f.timestamps) == 0:
 		return usagef("--fulcio-url is the authority of an instance of Sigstore; name its log or its timestamp authority too").hint("--fulcio-url %s --rekor-url URL", f.authority)
 	case f.authority != "" && f.trustedRoot == "":
