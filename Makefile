@@ -31,6 +31,7 @@ test: test-examples
 # What Go remembers of a test knows nothing of files outside of its module.
 	cd tools/sarif && GOWORK=off $(GO) vet . && GOWORK=off $(GO) test -count=1 .
 	cd tools/sbom && GOWORK=off $(GO) vet . && GOWORK=off $(GO) test -count=1 .
+	cd tools/workflows && GOWORK=off $(GO) vet . && GOWORK=off $(GO) test -count=1 .
 
 test-examples:
 	@set -e; for mod in $(EXAMPLES); do dir=$$(dirname $$mod); echo "# $$dir"; \
