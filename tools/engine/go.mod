@@ -1,0 +1,3 @@
+module temper/tools/engine
+
+go 1.26
