@@ -114,13 +114,13 @@ func release(ctx context.Context, client *dagger.Client, p *engine.Pipeline, bui
 	key := engine.Key{Private: client.Secret("env://COSIGN_KEY"), Password: client.Secret("env://COSIGN_PASSWORD")}
 	var refs []string
 	for _, one := range built {
-		published, err := p.Release(ctx, one.Layout, s.to, []string{s.release}, key, at)
+		published, err := p.Release(ctx, one.Layout, s.to, engine.Publishing{Key: key, Tags: []string{s.release}, Registry: at})
 		if err != nil {
 			return refs, fmt.Errorf("releasing %s: %w", one.Name, err)
 		}
 		refs = append(refs, published...)
 	}
-	if _, err := p.Verify(ctx, refs, client.Host().File(s.publicKey), at); err != nil {
+	if _, err := p.Verify(ctx, refs, engine.Trust{Key: client.Host().File(s.publicKey)}, at); err != nil {
 		return nil, fmt.Errorf("what was released: %w", err)
 	}
 	return refs, nil

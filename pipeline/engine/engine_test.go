@@ -73,6 +73,8 @@ type engineStandIn struct {
 	// broken is what a step that fetches said before it failed, which the
 	// engine tells whoever asks for the exit code of a step after it.
 	broken string
+	// refused is what temper probe said when it said no.
+	refused string
 
 	mu  sync.Mutex
 	ids map[string]string // what each id stands for
@@ -102,15 +104,23 @@ func (e *engineStandIn) Do(r *http.Request) (*http.Response, error) {
 	}
 	answer := map[string]any{"data": data}
 	if e.broken != "" && strings.Contains(q.Query, "exitCode") {
-		answer = map[string]any{"errors": []any{map[string]any{"message": "exit code: 1", "extensions": map[string]any{
-			"_type": "EXEC_ERROR", "cmd": []string{command, "fetch"}, "exitCode": 1, "stdout": "", "stderr": e.broken,
-		}}}}
+		answer = failedStep("fetch", 1, "", e.broken)
+	}
+	if e.refused != "" && strings.Contains(q.Query, `"probe"`) {
+		answer = failedStep("probe", exitNo, "{}", e.refused)
 	}
 	raw, err := json.Marshal(answer)
 	if err != nil {
 		return nil, err
 	}
 	return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(raw))}, nil
+}
+
+// failedStep is how an engine tells of a step of temper's that failed.
+func failedStep(verb string, code int, stdout, stderr string) map[string]any {
+	return map[string]any{"errors": []any{map[string]any{"message": fmt.Sprintf("exit code: %d", code), "extensions": map[string]any{
+		"_type": "EXEC_ERROR", "cmd": []string{command, verb}, "exitCode": code, "stdout": stdout, "stderr": stderr,
+	}}}}
 }
 
 // answer fills in what one chain of fields asks for.

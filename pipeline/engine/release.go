@@ -83,8 +83,12 @@ type Key struct {
 
 // Publishing is how a layout is released.
 type Publishing struct {
-	// Key signs.
-	Key Key
+	// Key signs, or else whom IdentityToken names: an OpenID Connect token for
+	// Sigstore, such as a CI gives its jobs.
+	Key           Key
+	IdentityToken *dagger.Secret
+	// Sigstore is the instance that makes certificates for tokens.
+	Sigstore Sigstore
 	// Tags move to the images once they are signed and verified.
 	Tags []string
 	// Registry is where the images go.
@@ -94,20 +98,51 @@ type Publishing struct {
 	Probe bool
 }
 
+// Sigstore is an instance of it; the zero value is the public one.
+type Sigstore struct {
+	// SigningConfig says where its services are, TrustedRoot whom to believe: the
+	// JSON files that Sigstore defines.
+	SigningConfig, TrustedRoot *dagger.File
+}
+
+func (s Sigstore) in(c *dagger.Container, args []string) (*dagger.Container, []string) {
+	if s.SigningConfig != nil {
+		c, args = c.WithMountedFile("/signing-config.json", s.SigningConfig), append(args, "--signing-config", "/signing-config.json")
+	}
+	if s.TrustedRoot != nil {
+		c, args = c.WithMountedFile("/trusted-root.json", s.TrustedRoot), append(args, "--trusted-root", "/trusted-root.json")
+	}
+	return c, args
+}
+
+// signing gives a container what a release signs with. Secrets go into variables
+// that the engine keeps from its logs and caches.
+func (how Publishing) signing(c *dagger.Container, args []string) (*dagger.Container, []string, error) {
+	switch {
+	case how.Key.Private != nil && how.IdentityToken != nil:
+		return nil, nil, errors.New("a key and an identity token: one of them signs, so give the other up")
+	case how.Key.Private != nil:
+		c = withPassword(c, how.Key.Password).WithSecretVariable("TEMPER_KEY", how.Key.Private)
+		return c, append(args, "--key", "env://TEMPER_KEY"), nil
+	case how.IdentityToken != nil:
+		c = c.WithSecretVariable("TEMPER_IDENTITY_TOKEN", how.IdentityToken)
+		c, args = how.Sigstore.in(c, append(args, "--identity-token", "env://TEMPER_IDENTITY_TOKEN"))
+		return c, args, nil
+	}
+	return nil, nil, errors.New("nothing to sign with: give a cosign private key, such as one from temper keygen, or an identity token")
+}
+
 const probedFile = "/probed.json"
 
 // Release checks the images of a layout again, publishes them below the
 // repository, signs and attests them, verifies what was written and moves the
 // tags. It returns REPOSITORY@DIGEST for each image.
 func (p *Pipeline) Release(ctx context.Context, layout *dagger.Directory, repository string, how Publishing) ([]string, error) {
-	if how.Key.Private == nil {
-		return nil, errors.New("no key to sign with: give a cosign private key, such as one from temper keygen")
-	}
 	c, err := p.on(layout)
 	if err != nil {
 		return nil, err
 	}
-	c, args := p.accepting(c, "release", "--key", "env://TEMPER_KEY")
+	c, args := p.accepting(c, "release")
 	if how.Probe {
 		// In a step of its own: what starts a service has no key.
 		said, err := p.probed(ctx, layout)
@@ -117,7 +152,9 @@ func (p *Pipeline) Release(ctx context.Context, layout *dagger.Directory, reposi
 		}
 		c, args = c.WithNewFile(probedFile, said.out), append(args, "--probed", probedFile)
 	}
-	c = how.Registry.in(withPassword(fresh(c), how.Key.Password), p.opts.Access).WithSecretVariable("TEMPER_KEY", how.Key.Private)
+	if c, args, err = how.signing(how.Registry.in(fresh(c), p.opts.Access), args); err != nil {
+		return nil, err
+	}
 	args = append(args, how.Registry.flags()...)
 	for _, tag := range how.Tags {
 		args = append(args, "--tag", tag)
@@ -129,10 +166,32 @@ func (p *Pipeline) Release(ctx context.Context, layout *dagger.Directory, reposi
 	return strings.Fields(said.out), nil
 }
 
-// Trust is whom to believe: the holder of a key.
+// Trust is whom to believe: the holder of a key, or an identity.
 type Trust struct {
 	// Key is the public key, such as cosign.pub.
 	Key *dagger.File
+	// Identity and Issuer are exactly who signed without a key, such as
+	// "https://github.com/acme/shop/.github/workflows/release.yaml@refs/heads/main"
+	// and "https://token.actions.githubusercontent.com". The expressions stand in
+	// their place and match as a whole.
+	Identity, Issuer             string
+	IdentityRegexp, IssuerRegexp string
+	// TrustedRoot is that of an own Sigstore; nil is the public one's.
+	TrustedRoot *dagger.File
+}
+
+func (t Trust) in(c *dagger.Container, args []string) (*dagger.Container, []string) {
+	if t.Key != nil {
+		c, args = c.WithMountedFile("/key.pub", t.Key), append(args, "--key", "/key.pub")
+	}
+	for _, f := range []struct{ name, value string }{
+		{"--identity", t.Identity}, {"--issuer", t.Issuer}, {"--identity-regexp", t.IdentityRegexp}, {"--issuer-regexp", t.IssuerRegexp},
+	} {
+		if f.value != "" {
+			args = append(args, f.name, f.value)
+		}
+	}
+	return Sigstore{TrustedRoot: t.TrustedRoot}.in(c, args)
 }
 
 // Verify answers whether images in a registry are signed by whom to trust, and
@@ -143,8 +202,8 @@ func (p *Pipeline) Verify(ctx context.Context, refs []string, trust Trust, r Reg
 	if err != nil {
 		return "", err
 	}
-	c = r.in(fresh(c), p.opts.Access).WithMountedFile("/key.pub", trust.Key)
-	args := append([]string{"verify", "--json", "--key", "/key.pub"}, r.flags()...)
+	c, args := trust.in(r.in(fresh(c), p.opts.Access), []string{"verify", "--json"})
+	args = append(args, r.flags()...)
 	said, err := run(ctx, c, append(args, refs...)...)
 	return said.out, err
 }

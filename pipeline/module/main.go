@@ -16,8 +16,6 @@ import (
 
 	"dagger/temper/internal/dagger"
 
-	sdk "dagger.io/dagger"
-
 	"temper/pipeline/engine"
 )
 
@@ -224,11 +222,21 @@ func (t *Temper) Release(
 	ctx context.Context,
 	// The repository to publish below: each image goes to ADDRESS/NAME.
 	address string,
-	// The private key to sign with, in cosign's format.
+	// The private key to sign with, in cosign's format; or give an identity token.
+	// +optional
 	key *dagger.Secret,
 	// The key's password; none is an empty one.
 	// +optional
 	keyPassword *dagger.Secret,
+	// An OpenID Connect token to sign with in place of a key, by Sigstore.
+	// +optional
+	identityToken *dagger.Secret,
+	// Where the services of an own Sigstore are, as its signing config has it.
+	// +optional
+	signingConfig *dagger.File,
+	// Whom to believe with an own Sigstore, as its trusted root has it.
+	// +optional
+	trustedRoot *dagger.File,
 	// The tags to move to the images, once they are signed and verified.
 	// +optional
 	tag []string,
@@ -267,7 +275,7 @@ func (t *Temper) Release(
 			return nil, err
 		}
 		image := &Image{Name: one.Name, Layout: layout, Temper: &own}
-		published, err := image.Publish(ctx, address, key, keyPassword, tag, username, password, registry, insecure, probe)
+		published, err := image.Publish(ctx, address, key, keyPassword, identityToken, signingConfig, trustedRoot, tag, username, password, registry, insecure, probe)
 		if err != nil {
 			return nil, err
 		}
@@ -278,16 +286,32 @@ func (t *Temper) Release(
 
 // Verify an image in a registry: signature, SBOM, provenance and report.
 //
-// All of them have to be by the one key and about this very digest. The answer
-// is JSON; an image that does not verify is an error with the reason.
+// All of them have to be by the one key or identity, and about this very digest.
+// The answer is JSON; an image that does not verify is an error with the reason.
 //
 // +cache="never"
 func (t *Temper) Verify(
 	ctx context.Context,
 	// The image: NAME:TAG, NAME@DIGEST, or NAME:TAG@DIGEST to refuse a moved tag.
 	ref string,
-	// The public key, such as cosign.pub.
+	// The public key, such as cosign.pub; or say by identity and issuer who signed.
+	// +optional
 	key *dagger.File,
+	// Who signed without a key, exactly.
+	// +optional
+	identity string,
+	// The issuer that vouches for the identity, exactly.
+	// +optional
+	issuer string,
+	// An expression that the whole identity matches, in place of identity.
+	// +optional
+	identityRegexp string,
+	// An expression that the whole issuer matches, in place of issuer.
+	// +optional
+	issuerRegexp string,
+	// Whom to believe with an own Sigstore, as its trusted root has it.
+	// +optional
+	trustedRoot *dagger.File,
 	// The user to log in as; anonymous without it.
 	// +optional
 	username string,
@@ -309,15 +333,18 @@ func (t *Temper) Verify(
 	if err != nil {
 		return "", err
 	}
-	public, err := in[*sdk.File](ctx, client, key.ID)
-	if err != nil {
+	trust := engine.Trust{Identity: identity, Issuer: issuer, IdentityRegexp: identityRegexp, IssuerRegexp: issuerRegexp}
+	if trust.Key, err = fileIn(ctx, client, key); err != nil {
+		return "", err
+	}
+	if trust.TrustedRoot, err = fileIn(ctx, client, trustedRoot); err != nil {
 		return "", err
 	}
 	at, err := registryAt(ctx, client, ref, username, password, registry, insecure)
 	if err != nil {
 		return "", err
 	}
-	return p.Verify(ctx, []string{ref}, engine.Trust{Key: public}, at)
+	return p.Verify(ctx, []string{ref}, trust, at)
 }
 
 // Make a pair of keys to sign and verify with: cosign.key and cosign.pub.

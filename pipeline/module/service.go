@@ -228,11 +228,21 @@ func (i *Image) Publish(
 	ctx context.Context,
 	// The repository to publish below: the image goes to ADDRESS/NAME.
 	address string,
-	// The private key to sign with, in cosign's format.
+	// The private key to sign with, in cosign's format; or give an identity token.
+	// +optional
 	key *dagger.Secret,
 	// The key's password; none is an empty one.
 	// +optional
 	keyPassword *dagger.Secret,
+	// An OpenID Connect token to sign with in place of a key, by Sigstore.
+	// +optional
+	identityToken *dagger.Secret,
+	// Where the services of an own Sigstore are, as its signing config has it.
+	// +optional
+	signingConfig *dagger.File,
+	// Whom to believe with an own Sigstore, as its trusted root has it.
+	// +optional
+	trustedRoot *dagger.File,
 	// The tags to move to the image, once it is signed and verified.
 	// +optional
 	tag []string,
@@ -260,21 +270,26 @@ func (i *Image) Publish(
 	if err != nil {
 		return nil, err
 	}
-	private, err := in[*sdk.Secret](ctx, client, key.ID)
-	if err != nil {
+	how := engine.Publishing{Tags: tag, Probe: probe}
+	if how.Key.Private, err = secretIn(ctx, client, key); err != nil {
 		return nil, err
 	}
-	secret, err := secretIn(ctx, client, keyPassword)
-	if err != nil {
+	if how.Key.Password, err = secretIn(ctx, client, keyPassword); err != nil {
 		return nil, err
 	}
-	at, err := registryAt(ctx, client, address, username, password, registry, insecure)
-	if err != nil {
+	if how.IdentityToken, err = secretIn(ctx, client, identityToken); err != nil {
 		return nil, err
 	}
-	refs, err := p.Release(ctx, layout, address, engine.Publishing{
-		Key: engine.Key{Private: private, Password: secret}, Tags: tag, Registry: at, Probe: probe,
-	})
+	if how.Sigstore.SigningConfig, err = fileIn(ctx, client, signingConfig); err != nil {
+		return nil, err
+	}
+	if how.Sigstore.TrustedRoot, err = fileIn(ctx, client, trustedRoot); err != nil {
+		return nil, err
+	}
+	if how.Registry, err = registryAt(ctx, client, address, username, password, registry, insecure); err != nil {
+		return nil, err
+	}
+	refs, err := p.Release(ctx, layout, address, how)
 	if err != nil {
 		return nil, err
 	}
@@ -321,8 +336,18 @@ type Published struct {
 // +cache="never"
 func (p *Published) Verify(
 	ctx context.Context,
-	// The public key, such as cosign.pub.
+	// The public key, such as cosign.pub; or say by identity and issuer who signed.
+	// +optional
 	key *dagger.File,
+	// Who signed without a key, exactly.
+	// +optional
+	identity string,
+	// The issuer that vouches for the identity, exactly.
+	// +optional
+	issuer string,
+	// Whom to believe with an own Sigstore, as its trusted root has it.
+	// +optional
+	trustedRoot *dagger.File,
 ) (string, error) {
-	return p.Temper.Verify(ctx, p.Ref, key, p.Username, p.Password, p.Registry, p.Insecure)
+	return p.Temper.Verify(ctx, p.Ref, key, identity, issuer, "", "", trustedRoot, p.Username, p.Password, p.Registry, p.Insecure)
 }

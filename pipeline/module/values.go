@@ -46,6 +46,14 @@ func secretIn(ctx context.Context, client *sdk.Client, secret *dagger.Secret) (*
 	return in[*sdk.Secret](ctx, client, secret.ID)
 }
 
+// fileIn is in for a file that may be nil.
+func fileIn(ctx context.Context, client *sdk.Client, file *dagger.File) (*sdk.File, error) {
+	if file == nil {
+		return nil, nil
+	}
+	return in[*sdk.File](ctx, client, file.ID)
+}
+
 func outDirectory(ctx context.Context, dir *sdk.Directory) (*dagger.Directory, error) {
 	id, err := dir.ID(ctx)
 	if err != nil {
@@ -89,10 +97,8 @@ func (t *Temper) pipeline(ctx context.Context, platforms []string) (*engine.Pipe
 			return nil, err
 		}
 	}
-	if t.Command != nil {
-		if opts.Temper, err = in[*sdk.File](ctx, client, t.Command.ID); err != nil {
-			return nil, err
-		}
+	if opts.Temper, err = fileIn(ctx, client, t.Command); err != nil {
+		return nil, err
 	}
 	if t.GoProxyService != nil {
 		service, err := in[*sdk.Service](ctx, client, t.GoProxyService.ID)
@@ -131,10 +137,8 @@ func (t *Temper) pipeline(ctx context.Context, platforms []string) (*engine.Pipe
 			return nil, err
 		}
 	}
-	if t.Waivers != nil {
-		if opts.Waivers, err = in[*sdk.File](ctx, client, t.Waivers.ID); err != nil {
-			return nil, err
-		}
+	if opts.Waivers, err = fileIn(ctx, client, t.Waivers); err != nil {
+		return nil, err
 	}
 	source, err := in[*sdk.Directory](ctx, client, t.Source.ID)
 	if err != nil {
