@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -26,12 +25,11 @@ type Imports struct {
 // imported is what go list says of a package.
 type imported struct {
 	ImportPath string
-	Dir        string
 	Imports    []string
 	ImportMap  map[string]string
 	Module     *struct {
-		Path, Dir string
-		Replace   *struct{ Path string }
+		Path    string
+		Replace *struct{ Path string }
 	}
 }
 
@@ -43,7 +41,7 @@ func Deps(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"list", "-deps", "-json=ImportPath,Dir,Imports,ImportMap,Module"}
+	args := []string{"list", "-deps", "-json=ImportPath,Imports,ImportMap,Module"}
 	if len(svc.BuildTags) > 0 {
 		args = append(args, "-tags="+strings.Join(svc.BuildTags, ","))
 	}
@@ -106,28 +104,4 @@ func (g *Imports) Way(path string) []string {
 func (p *imported) is(path string) bool {
 	return p.ImportPath == path || p.Module != nil &&
 		(p.Module.Path == path || p.Module.Replace != nil && p.Module.Replace.Path == path)
-}
-
-// Folders are those inside of root from which packages come, and those of their
-// modules; of what is vendored it is the vendor folder. Sorted, with nothing twice.
-func (g *Imports) Folders(root string) (packages, modules []string) {
-	inside := func(dir string) bool {
-		rel, err := filepath.Rel(root, dir)
-		return dir != "" && err == nil && filepath.IsLocal(rel)
-	}
-	for _, p := range g.by {
-		if inside(p.Dir) {
-			dir := p.Dir
-			if p.Module != nil && p.Module.Dir == "" { // as Go has it of what is vendored
-				dir = strings.TrimSuffix(dir, filepath.FromSlash("/"+p.ImportPath))
-			}
-			packages = append(packages, dir)
-		}
-		if p.Module != nil && inside(p.Module.Dir) {
-			modules = append(modules, p.Module.Dir)
-		}
-	}
-	slices.Sort(packages)
-	slices.Sort(modules)
-	return slices.Compact(packages), slices.Compact(modules)
 }

@@ -65,12 +65,14 @@ type Temper struct {
 	Waivers *dagger.File
 }
 
+// noSources are folders of a repository that no build needs.
+var noSources = []string{".git", ".temper", "**/node_modules"}
+
 func New(
 	// The caller's workspace: its sources are built where none are given.
 	workspace *dagger.Workspace,
-	// The repository to build, in place of the caller's workspace.
+	// The repository to build, in place of the folder that you call from.
 	// +optional
-	// +ignore=[".git", ".temper", "**/node_modules"]
 	source *dagger.Directory,
 	// An exact Go release to compile with, such as 1.26.8, in place of what temper.yaml
 	// or go.mod lead to.
@@ -147,8 +149,13 @@ func New(
 	// +ignore=["*", "!go.mod", "!go.sum", "!checks", "!pipeline", "pipeline/module", "**/testdata", "**/*_test.go"]
 	self *dagger.Directory,
 ) *Temper {
+	// No +ignore: what it leaves of a directory is known to the engine by where it
+	// came from, and no longer by its content. So every step after it would be done
+	// again for any change.
 	if source == nil {
-		source = workspace.Directory(".", dagger.WorkspaceDirectoryOpts{Exclude: []string{".git", ".temper", "**/node_modules"}})
+		source = workspace.Directory(".", dagger.WorkspaceDirectoryOpts{Exclude: noSources})
+	} else {
+		source = source.Filter(dagger.DirectoryFilterOpts{Exclude: noSources})
 	}
 	if config != nil {
 		source = source.WithFile("temper.yaml", config)

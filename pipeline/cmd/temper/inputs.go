@@ -1,50 +1,35 @@
 package main
 
 import (
-	"context"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"temper/pipeline/binary"
 	"temper/pipeline/license"
 	"temper/pipeline/service"
 )
 
 // inputs lists what of the repository goes into a service, as temper services
-// --inputs has it. Where Go cannot tell, that is all of it: whoever builds will
+// --inputs has it. Where that cannot be told, it is all of it: whoever builds will
 // hear the reason.
-func inputs(ctx context.Context, repo *service.Repository, svc *service.Service, t *binary.Toolchain) ([]string, error) {
-	holders := []string{svc.Root, svc.Module}
-	var paths []string
-	add := func(path string) {
-		if rel, err := filepath.Rel(svc.Root, path); err == nil && filepath.IsLocal(rel) {
-			paths = append(paths, filepath.ToSlash(rel))
-		}
+func inputs(svc *service.Service) []string {
+	packages, modules, err := svc.Inputs()
+	if err != nil {
+		return []string{"."}
 	}
-	for _, platform := range repo.Platforms {
-		deps, err := binary.Deps(ctx, svc, platform, t, binary.Options{})
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if err != nil {
-			return []string{"."}, nil
-		}
-		packages, modules := deps.Folders(svc.Root)
-		for _, folder := range packages {
-			add(folder)
-		}
-		holders = append(holders, modules...)
+	var paths []string
+	for _, folder := range packages {
+		paths = append(paths, relative(svc.Root, folder))
 	}
 	for _, f := range svc.Files {
-		add(f.From)
+		paths = append(paths, relative(svc.Root, f.From))
 	}
-	for _, folder := range holders {
+	for _, folder := range append(modules, svc.Root) {
 		for _, name := range license.Named(folder) {
-			add(filepath.Join(folder, name))
+			paths = append(paths, relative(svc.Root, filepath.Join(folder, name)))
 		}
 	}
-	return outermost(paths), nil
+	return outermost(paths)
 }
 
 // outermost sorts paths and leaves out those below another.
@@ -52,7 +37,7 @@ func outermost(paths []string) []string {
 	slices.Sort(paths)
 	var kept []string
 	for _, path := range slices.Compact(paths) {
-		if !slices.ContainsFunc(kept, func(k string) bool { return k == "." || path == k || strings.HasPrefix(path, k+"/") }) {
+		if !slices.ContainsFunc(kept, func(k string) bool { return k == "." || strings.HasPrefix(path, k+"/") }) {
 			kept = append(kept, path)
 		}
 	}

@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"runtime"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"temper/pipeline/binary"
 	"temper/pipeline/service"
@@ -29,7 +27,7 @@ func newServices(p *person) *cobra.Command {
 		Long: `services lists the services of a repository, those of temper.yaml or, without it,
 every main package, with the folder of the main package and the Go release that will
 compile it. It compiles nothing. With --inputs its JSON also says which files and
-folders of the repository go into each service: where none of them has changed, nor
+folders of the repository may go into each service: where none of them has changed, nor
 temper.yaml, nor a go.mod, go.sum or go.work, the image is the same.`,
 		Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -94,7 +92,6 @@ func listServices(ctx context.Context, f servicesFlags) ([]listedService, error)
 		return nil, err
 	}
 	list := []listedService{}
-	var toolchains []*binary.Toolchain
 	for _, svc := range repo.Services {
 		toolchain, err := binary.Select(ctx, repo, svc)
 		if err != nil {
@@ -120,19 +117,10 @@ func listServices(ctx context.Context, f servicesFlags) ([]listedService, error)
 			one.Files = append(one.Files, relative(svc.Root, f.From))
 		}
 		one.Files = outermost(one.Files)
+		if f.inputs {
+			one.Inputs = inputs(svc)
+		}
 		list = append(list, one)
-		toolchains = append(toolchains, toolchain)
 	}
-	if !f.inputs {
-		return list, nil
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.NumCPU())
-	for i, svc := range repo.Services {
-		g.Go(func() (err error) {
-			list[i].Inputs, err = inputs(ctx, repo, svc, toolchains[i])
-			return err
-		})
-	}
-	return list, g.Wait()
+	return list, nil
 }
