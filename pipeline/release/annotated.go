@@ -61,11 +61,10 @@ func annotations(b *protobundle.Bundle, by *certified) (map[string]string, error
 		}
 		break
 	}
-	for _, stamp := range b.GetVerificationMaterial().GetTimestampVerificationData().GetRfc3161Timestamps() {
-		if err := add(static.RFC3161TimestampAnnotationKey, cosign.RFC3161Timestamp{SignedRFC3161Timestamp: stamp.GetSignedTimestamp()}); err != nil {
+	if stamps := b.GetVerificationMaterial().GetTimestampVerificationData().GetRfc3161Timestamps(); len(stamps) > 0 {
+		if err := add(static.RFC3161TimestampAnnotationKey, cosign.RFC3161Timestamp{SignedRFC3161Timestamp: stamps[0].GetSignedTimestamp()}); err != nil {
 			return nil, err
 		}
-		break
 	}
 	return all, nil
 }
