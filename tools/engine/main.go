@@ -43,6 +43,11 @@ func (b *bench) run(ctx context.Context, rounds int, compile bool) error {
 		return err
 	}
 	defer os.RemoveAll(tmp)
+	if b.logs != "" {
+		if err := os.MkdirAll(b.logs, 0o777); err != nil {
+			return err
+		}
+	}
 	b.tmp, b.nonce = tmp, fmt.Sprint(time.Now().UnixNano())
 	if err := b.layDown(ctx); err != nil {
 		return err
