@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/modfile"
+
+	"temper/pipeline/service"
 )
 
 // A FetchError is what the Go command said when it did not get a module or a
@@ -159,7 +161,7 @@ func modulesIn(root string) (foundModules, error) {
 			return err
 		}
 		if d.IsDir() {
-			if path != root && passedOver(d.Name()) {
+			if path != root && service.PassedOver(d.Name()) {
 				return filepath.SkipDir
 			}
 			return nil
@@ -245,12 +247,6 @@ func (m found) folders() []string {
 		all = append(all, folder)
 	}
 	return all
-}
-
-// passedOver are folders in which Go looks for no packages, and those of
-// JavaScript, which are large.
-func passedOver(name string) bool {
-	return name == "testdata" || name == "vendor" || name == "node_modules" || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_")
 }
 
 func lines(line *modfile.Go, toolchain *modfile.Toolchain) (string, string) {

@@ -30,16 +30,22 @@ func (p *Pipeline) Layouts(ctx context.Context, names ...string) ([]Built, error
 		}
 	}
 	built := make([]Built, len(names))
-	errs := make([]error, len(names))
+	return built, sideBySide(len(names), func(i int) (err error) {
+		built[i].Name = names[i]
+		built[i].Layout, err = p.layout(ctx, list, names[i])
+		return err
+	})
+}
+
+// sideBySide does something for each of n, and returns what is wrong with any.
+func sideBySide(n int, do func(int) error) error {
+	errs := make([]error, n)
 	var wait sync.WaitGroup
-	for i, name := range names {
-		wait.Go(func() {
-			built[i].Name = name
-			built[i].Layout, errs[i] = p.layout(ctx, list, name)
-		})
+	for i := range n {
+		wait.Go(func() { errs[i] = do(i) })
 	}
 	wait.Wait()
-	return built, together(errs)
+	return together(errs)
 }
 
 // together is one fresh error with the words of all: Dagger shows the innermost

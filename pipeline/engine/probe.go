@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
 
 	"dagger.io/dagger"
 )
@@ -40,13 +39,10 @@ func (p *Pipeline) ProbeAll(ctx context.Context, names ...string) error {
 	if err != nil {
 		return err
 	}
-	errs := make([]error, len(built))
-	var wait sync.WaitGroup
-	for i, one := range built {
-		wait.Go(func() { _, errs[i] = p.Probe(ctx, one.Layout) })
-	}
-	wait.Wait()
-	return together(errs)
+	return sideBySide(len(built), func(i int) error {
+		_, err := p.Probe(ctx, built[i].Layout)
+		return err
+	})
 }
 
 // privileged is what a step needs that makes namespaces.

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
-
-	"temper/pipeline/evidence"
 )
 
 // byIdentity is what the real commands verify the foundry's signatures with, and
@@ -119,12 +117,7 @@ func TestCosignVerifiesKeyless(t *testing.T) {
 func TestCosignSignsKeyless(t *testing.T) {
 	b := newWorkbench(t)
 	p := anIndex(t, 1)
-	var predicates []string
-	for _, s := range p.about(p.digest, evidence.SPDX, evidence.Provenance, evidence.TestResult) {
-		file := string('a'+rune(len(predicates))) + ".json"
-		b.write(t, file, s.Predicate)
-		predicates = append(predicates, " --type "+s.PredicateType+" --predicate "+file)
-	}
+	predicates := b.predicates(t, p)
 	for _, tc := range []struct {
 		name   string
 		change func(f foundry) Services

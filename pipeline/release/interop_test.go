@@ -94,6 +94,19 @@ func (b *workbench) write(t *testing.T, file string, content []byte) {
 	}
 }
 
+// predicates writes the evidence about a product, and returns the flags that name
+// each to cosign attest.
+func (b *workbench) predicates(t *testing.T, p product) []string {
+	t.Helper()
+	var flags []string
+	for i, s := range p.about(p.digest, evidence.SPDX, evidence.Provenance, evidence.TestResult) {
+		file := string('a'+rune(i)) + ".json"
+		b.write(t, file, s.Predicate)
+		flags = append(flags, " --type "+s.PredicateType+" --predicate "+file)
+	}
+	return flags
+}
+
 // run runs one line, with REF replaced, where nothing but loopback can be
 // reached.
 func (b *workbench) run(t *testing.T, line string, ref name.Reference) (string, error) {
@@ -170,12 +183,7 @@ func TestCosignVerifies(t *testing.T) {
 func TestCosignSigns(t *testing.T) {
 	b := newWorkbench(t)
 	p := anIndex(t, 1)
-	var predicates []string
-	for _, s := range p.about(p.digest, evidence.SPDX, evidence.Provenance, evidence.TestResult) {
-		file := string('a'+rune(len(predicates))) + ".json"
-		b.write(t, file, s.Predicate)
-		predicates = append(predicates, " --type "+s.PredicateType+" --predicate "+file)
-	}
+	predicates := b.predicates(t, p)
 	const (
 		flags  = " --yes --key cosign.key --tlog-upload=false --allow-insecure-registry"
 		v3     = " --use-signing-config=false"

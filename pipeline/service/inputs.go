@@ -89,26 +89,21 @@ func (s *Service) localModules() (localModules, error) {
 			local[path] = folder
 		}
 	}
-	mains := []string{s.Module}
-	if s.Workfile != "" {
-		raw, err := os.ReadFile(s.Workfile)
-		if err != nil {
-			return nil, err
-		}
-		work, err := modfile.ParseWork(s.Workfile, raw, nil)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range work.Replace {
+	replaced := func(from string, lines []*modfile.Replace) {
+		for _, r := range lines {
 			if r.New.Version == "" {
-				add(filepath.Dir(s.Workfile), r.Old.Path, r.New.Path)
+				add(from, r.Old.Path, r.New.Path)
 			}
 		}
-		opened, err := openWorkspace(s.Workfile)
+	}
+	mains := []string{s.Module}
+	if s.Workfile != "" {
+		work, err := openWorkspace(s.Workfile)
 		if err != nil {
 			return nil, err
 		}
-		mains = append(mains, opened.uses...)
+		replaced(filepath.Dir(s.Workfile), work.replaces)
+		mains = append(mains, work.uses...)
 	}
 	for _, dir := range mains {
 		file := filepath.Join(dir, "go.mod")
@@ -123,11 +118,7 @@ func (s *Service) localModules() (localModules, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range mod.Replace {
-			if r.New.Version == "" {
-				add(dir, r.Old.Path, r.New.Path)
-			}
-		}
+		replaced(dir, mod.Replace)
 		if mod.Module != nil {
 			add(dir, mod.Module.Mod.Path, dir)
 		}

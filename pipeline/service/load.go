@@ -136,8 +136,7 @@ func modulesBelow(dir string) []string {
 				found = append(found, filepath.Dir(path))
 			}
 		case path == dir:
-		case slices.Contains([]string{"vendor", "testdata", "node_modules"}, entry.Name()),
-			strings.HasPrefix(entry.Name(), "."), strings.HasPrefix(entry.Name(), "_"):
+		case PassedOver(entry.Name()):
 			return filepath.SkipDir
 		default:
 			looked++
@@ -148,6 +147,12 @@ func modulesBelow(dir string) []string {
 		return nil
 	})
 	return found
+}
+
+// PassedOver tells of a folder, by its name, that Go looks for no packages in it,
+// or that it is one of JavaScript's, which are large.
+func PassedOver(name string) bool {
+	return slices.Contains([]string{"vendor", "testdata", "node_modules"}, name) || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_")
 }
 
 // narrow keeps the services whose main package lies in dir or below it.

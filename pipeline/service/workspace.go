@@ -14,6 +14,8 @@ type workspace struct {
 	file string
 	// uses are the folders of its modules, free of symbolic links.
 	uses []string
+	// replaces are its replace lines.
+	replaces []*modfile.Replace
 }
 
 func openWorkspace(file string) (*workspace, error) {
@@ -25,7 +27,7 @@ func openWorkspace(file string) (*workspace, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading go.work: %w", err)
 	}
-	w := &workspace{file: file}
+	w := &workspace{file: file, replaces: parsed.Replace}
 	for _, use := range parsed.Use {
 		folder := filepath.FromSlash(use.Path)
 		if !filepath.IsAbs(folder) {
