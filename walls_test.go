@@ -26,7 +26,8 @@ var may = map[string][]string{
 	"temper/checks/page":        {"temper/checks"},
 	"temper/checks/sources":     {"temper/checks", "temper/checks/executables"},
 	"temper/checks/probes":      {"temper/checks"},
-	"temper/pipeline/service":   {},
+	"temper/pipeline/strict":    {},
+	"temper/pipeline/service":   {"temper/pipeline/strict"},
 	"temper/pipeline/binary":    {"temper/checks", "temper/checks/executables", "temper/pipeline/service"},
 	"temper/pipeline/sandbox":   {},
 	"temper/pipeline/evidence":  {"temper/checks"},
@@ -34,11 +35,12 @@ var may = map[string][]string{
 	"temper/pipeline/inventory": {"temper/pipeline/evidence", "temper/pipeline/license"},
 	"temper/pipeline/image":     {"temper/pipeline/binary", "temper/pipeline/evidence", "temper/pipeline/inventory", "temper/pipeline/service"},
 	"temper/pipeline/release":   {"temper/checks", "temper/pipeline/evidence"},
+	"temper/pipeline/policy":    {"temper/checks", "temper/pipeline/evidence", "temper/pipeline/release", "temper/pipeline/strict"},
 	"temper/pipeline/engine":    {},
 	"temper/pipeline/cmd/temper": {
 		"temper/checks", "temper/checks/executables", "temper/checks/images", "temper/checks/page", "temper/checks/probes", "temper/checks/sources",
 		"temper/pipeline/binary", "temper/pipeline/evidence",
-		"temper/pipeline/image", "temper/pipeline/inventory", "temper/pipeline/license", "temper/pipeline/release", "temper/pipeline/sandbox",
+		"temper/pipeline/image", "temper/pipeline/inventory", "temper/pipeline/license", "temper/pipeline/policy", "temper/pipeline/release", "temper/pipeline/sandbox",
 		"temper/pipeline/service",
 	},
 	"temper/pipeline/release/releasetest": {}, // for tests

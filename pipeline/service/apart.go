@@ -12,26 +12,26 @@ import (
 // folder of another.
 func (d *decoder) apart(workdir *yaml.Node, files []*yaml.Node, s *Service) {
 	if workdir != nil && below(s.Path, s.Workdir) {
-		d.wrong(workdir, "workdir %s is no folder: the binary stands at %s", s.Workdir, s.Path)
+		d.Wrong(workdir, "workdir %s is no folder: the binary stands at %s", s.Workdir, s.Path)
 	}
 	for i, f := range s.Files {
 		single := isFile(f.From)
 		switch {
 		case below(s.Path, f.To):
-			d.wrong(files[i], "to %s is taken: the binary stands at %s", f.To, s.Path)
+			d.Wrong(files[i], "to %s is taken: the binary stands at %s", f.To, s.Path)
 		case single && below(f.To, s.Path):
-			d.wrong(files[i], "to %s is a file, and the binary stands at %s below it", f.To, s.Path)
+			d.Wrong(files[i], "to %s is a file, and the binary stands at %s below it", f.To, s.Path)
 		case single && workdir != nil && below(f.To, s.Workdir):
-			d.wrong(files[i], "to %s is a file, and workdir %s wants a folder", f.To, s.Workdir)
+			d.Wrong(files[i], "to %s is a file, and workdir %s wants a folder", f.To, s.Workdir)
 		case !single && below(f.To, s.Path) && present(f, s.Path):
-			d.wrong(files[i], "%s has a file where the binary stands, %s", slashed(s.Root, f.From), s.Path)
+			d.Wrong(files[i], "%s has a file where the binary stands, %s", slashed(s.Root, f.From), s.Path)
 		}
 		for _, other := range s.Files[:i] {
 			switch {
 			case other.To == f.To:
-				d.wrong(files[i], "to %s stands twice", f.To)
+				d.Wrong(files[i], "to %s stands twice", f.To)
 			case single && below(f.To, other.To), below(other.To, f.To) && isFile(other.From):
-				d.wrong(files[i], "to %s and to %s do not go together: the upper is a file", f.To, other.To)
+				d.Wrong(files[i], "to %s and to %s do not go together: the upper is a file", f.To, other.To)
 			}
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v3"
+
+	"temper/pipeline/strict"
 )
 
 // service decodes one service of a repository; names are the lines of those
@@ -20,30 +22,38 @@ func (d *decoder) service(n *yaml.Node, r *Repository, names map[string]int) *Se
 		}
 	}
 	var files []*yaml.Node
-	before := len(d.mistakes)
-	d.item(n, "a service", "{name: orders, dir: src/orders}", keys{
-		"name":    keep("name", func(v *yaml.Node) { s.Name = value(d, v, "name", parseName) }),
+	before := d.Mistakes()
+	d.Item(n, "a service", "{name: orders, dir: src/orders}", strict.Keys{
+		"name":    keep("name", func(v *yaml.Node) { s.Name = strict.Value(&d.Decoder, v, "name", parseName) }),
 		"dir":     keep("dir", func(v *yaml.Node) {}),
 		"package": keep("package", func(v *yaml.Node) {}),
-		"path":    keep("path", func(v *yaml.Node) { s.Path = value(d, v, "path", about("path", parseBinaryPath)) }),
-		"workdir": keep("workdir", func(v *yaml.Node) { s.Workdir = value(d, v, "workdir", about("workdir", parseImagePath)) }),
+		"path": keep("path", func(v *yaml.Node) {
+			s.Path = strict.Value(&d.Decoder, v, "path", strict.About("path", parseBinaryPath))
+		}),
+		"workdir": keep("workdir", func(v *yaml.Node) {
+			s.Workdir = strict.Value(&d.Decoder, v, "workdir", strict.About("workdir", parseImagePath))
+		}),
 		"files": func(v *yaml.Node) {
-			d.list(v, "files", "["+filesExample+"]", func(item *yaml.Node) {
+			d.List(v, "files", "["+filesExample+"]", func(item *yaml.Node) {
 				files = append(files, item)
 			})
 		},
-		"user":  func(v *yaml.Node) { s.User = value(d, v, "user", parseUser) },
-		"ports": func(v *yaml.Node) { s.Ports = values(d, v, "ports", "[8080]", once(parsePort)) },
+		"user":  func(v *yaml.Node) { s.User = strict.Value(&d.Decoder, v, "user", parseUser) },
+		"ports": func(v *yaml.Node) { s.Ports = strict.Values(&d.Decoder, v, "ports", "[8080]", strict.Once(parsePort)) },
 		"env": func(v *yaml.Node) {
-			s.Env = d.texts(v, "env", "{GOTRACEBACK: single}", checkEnvName, anything)
+			s.Env = d.Texts(v, "env", "{GOTRACEBACK: single}", checkEnvName, strict.Anything)
 		},
-		"args": func(v *yaml.Node) { s.Args = values(d, v, "args", "[--config, /etc/app.yaml]", anything) },
+		"args": func(v *yaml.Node) {
+			s.Args = strict.Values(&d.Decoder, v, "args", "[--config, /etc/app.yaml]", strict.Anything)
+		},
 		"labels": func(v *yaml.Node) {
-			s.Labels = d.texts(v, "labels", "{org.opencontainers.image.source: https://...}", checkLabelName, anything)
+			s.Labels = d.Texts(v, "labels", "{org.opencontainers.image.source: https://...}", checkLabelName, strict.Anything)
 		},
-		"tags":      func(v *yaml.Node) { s.BuildTags = values(d, v, "tags", "[netgo]", once(parseBuildTag)) },
-		"goamd64":   func(v *yaml.Node) { s.GOAMD64 = value(d, v, "goamd64", parseGOAMD64) },
-		"gofips140": func(v *yaml.Node) { s.GOFIPS140 = value(d, v, "gofips140", parseGOFIPS140) },
+		"tags": func(v *yaml.Node) {
+			s.BuildTags = strict.Values(&d.Decoder, v, "tags", "[netgo]", strict.Once(parseBuildTag))
+		},
+		"goamd64":   func(v *yaml.Node) { s.GOAMD64 = strict.Value(&d.Decoder, v, "goamd64", parseGOAMD64) },
+		"gofips140": func(v *yaml.Node) { s.GOFIPS140 = strict.Value(&d.Decoder, v, "gofips140", parseGOFIPS140) },
 		"ldflags":   func(v *yaml.Node) { s.Stamps = d.stamps(v) },
 		"probe":     keep("probe", func(v *yaml.Node) { s.Probe = d.probe(v) }),
 	})
@@ -58,7 +68,7 @@ func (d *decoder) service(n *yaml.Node, r *Repository, names map[string]int) *Se
 	for _, item := range files { // after dir, which they are relative to
 		s.Files = append(s.Files, d.files(item, s))
 	}
-	if len(d.mistakes) == before {
+	if d.Mistakes() == before {
 		d.source(cmp.Or(at["package"], at["dir"], n), s, r)
 		d.apart(at["workdir"], files, s)
 	}
@@ -73,13 +83,13 @@ func newService(root string) *Service {
 // named makes sure of a name of its own, and of the path that follows from it.
 func (d *decoder) named(n, at *yaml.Node, s *Service, names map[string]int) {
 	if at == nil {
-		d.wrong(n, "a service needs a name, as in {name: orders}")
+		d.Wrong(n, "a service needs a name, as in {name: orders}")
 	}
 	if s.Name == "" {
 		return
 	}
 	if line, twice := names[s.Name]; twice {
-		d.wrong(at, "name %q stands twice; the first is in line %d", s.Name, line)
+		d.Wrong(at, "name %q stands twice; the first is in line %d", s.Name, line)
 	} else {
 		names[s.Name] = at.Line
 	}
@@ -93,7 +103,7 @@ func defaultPath(name string) string { return "/usr/local/bin/" + name }
 // located finds dir, and package relative to it.
 func (d *decoder) located(at map[string]*yaml.Node, s *Service) {
 	if v := at["dir"]; v != nil {
-		s.Dir = value(d, v, "dir", about("dir", func(text string) (string, error) {
+		s.Dir = strict.Value(&d.Decoder, v, "dir", strict.About("dir", func(text string) (string, error) {
 			return insideFolder(s.Root, s.Root, text)
 		}))
 	}
@@ -101,7 +111,7 @@ func (d *decoder) located(at map[string]*yaml.Node, s *Service) {
 	if v == nil || s.Dir == "" {
 		return
 	}
-	s.Package = value(d, v, "package", about("package", func(text string) (string, error) {
+	s.Package = strict.Value(&d.Decoder, v, "package", strict.About("package", func(text string) (string, error) {
 		folder, err := packageFolder(s.Root, s.Dir, text)
 		if err != nil {
 			return "", err
@@ -122,11 +132,11 @@ func dotted(dir, folder string) string {
 // stamps decodes ldflags.
 func (d *decoder) stamps(n *yaml.Node) map[string]string {
 	const example = `{main.version: "{{.Tag}}"}`
-	if n.Kind == yaml.ScalarNode && !isNull(n) {
-		d.wrong(n, "ldflags wants a map of -X stamps, such as %s; -s -w are on already, and no other flag is passed on", example)
+	if n.Kind == yaml.ScalarNode && !strict.IsNull(n) {
+		d.Wrong(n, "ldflags wants a map of -X stamps, such as %s; -s -w are on already, and no other flag is passed on", example)
 		return nil
 	}
-	return d.texts(n, "ldflags", example, checkStampName, parseStamp)
+	return d.Texts(n, "ldflags", example, checkStampName, parseStamp)
 }
 
 const filesExample = "{from: templates, to: /src/templates}"
@@ -135,10 +145,10 @@ const filesExample = "{from: templates, to: /src/templates}"
 func (d *decoder) files(n *yaml.Node, s *Service) Files {
 	var f Files
 	var from, to bool
-	d.item(n, "files", filesExample, keys{
+	d.Item(n, "files", filesExample, strict.Keys{
 		"from": func(v *yaml.Node) {
 			from = true
-			f.From = value(d, v, "from", about("from", func(text string) (string, error) {
+			f.From = strict.Value(&d.Decoder, v, "from", strict.About("from", func(text string) (string, error) {
 				if s.Dir == "" {
 					return "", nil // dir is wrong, and said to be
 				}
@@ -147,14 +157,14 @@ func (d *decoder) files(n *yaml.Node, s *Service) Files {
 		},
 		"to": func(v *yaml.Node) {
 			to = true
-			f.To = value(d, v, "to", about("to", parseImagePath))
+			f.To = strict.Value(&d.Decoder, v, "to", strict.About("to", parseImagePath))
 		},
 	})
 	if n.Kind == yaml.MappingNode && !from {
-		d.wrong(n, "files needs from, as in %s", filesExample)
+		d.Wrong(n, "files needs from, as in %s", filesExample)
 	}
 	if n.Kind == yaml.MappingNode && !to {
-		d.wrong(n, "files needs to, as in %s", filesExample)
+		d.Wrong(n, "files needs to, as in %s", filesExample)
 	}
 	return f
 }

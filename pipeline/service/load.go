@@ -65,9 +65,10 @@ func (r *Repository) knowSubjects() error {
 	for _, s := range r.Services {
 		names = append(names, s.Name)
 	}
-	d := &decoder{subjects: r.subjects}
+	d := decoding()
+	d.subjects = r.subjects
 	d.known(names)
-	return d.err()
+	return d.Err()
 }
 
 // find returns the repository's folder.

@@ -6,6 +6,8 @@ import (
 	"path"
 
 	"go.yaml.in/yaml/v3"
+
+	"temper/pipeline/strict"
 )
 
 // An Outline is what a temper.yaml tells without the sources that it speaks of.
@@ -22,27 +24,27 @@ type Outline struct {
 // such file. What else stands there is not looked at.
 func ReadOutline(file string) (Outline, error) {
 	var o Outline
-	data, err := readConfig(file)
+	data, err := strict.Read(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return o, nil
 	}
 	if err != nil {
 		return o, err
 	}
-	d := new(decoder)
-	if root := d.parse(data); root != nil {
+	d := decoding()
+	if root := d.Parse(data); root != nil {
 		unread := func(*yaml.Node) {}
-		d.mapping(root, ConfigName, "go: 1.26.8", keys{
+		d.Mapping(root, ConfigName, "go: 1.26.8", strict.Keys{
 			"base": unread, "platforms": unread, "created": unread, "release": unread, "waive": unread,
-			"go": func(v *yaml.Node) { o.Go = value(d, v, "go", parseRelease) },
+			"go": func(v *yaml.Node) { o.Go = strict.Value(&d.Decoder, v, "go", parseRelease) },
 			"services": func(v *yaml.Node) {
 				for _, item := range v.Content {
-					o.Folders = append(o.Folders, folderIn(resolve(item)))
+					o.Folders = append(o.Folders, folderIn(strict.Resolve(item)))
 				}
 			},
 		})
 	}
-	return o, d.err()
+	return o, d.Err()
 }
 
 // folderIn returns the folder of a service's main package, and nothing of what is
@@ -52,9 +54,9 @@ func folderIn(item *yaml.Node) string {
 	for i := 0; item.Kind == yaml.MappingNode && i+1 < len(item.Content); i += 2 {
 		switch item.Content[i].Value {
 		case "dir":
-			dir = resolve(item.Content[i+1]).Value
+			dir = strict.Resolve(item.Content[i+1]).Value
 		case "package":
-			pkg = resolve(item.Content[i+1]).Value
+			pkg = strict.Resolve(item.Content[i+1]).Value
 		}
 	}
 	return path.Join(dir, pkg)

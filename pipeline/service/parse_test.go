@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"temper/pipeline/strict"
 )
 
 func TestParseRefusesLargeFiles(t *testing.T) {
@@ -17,11 +19,11 @@ func TestParseRefusesLargeFiles(t *testing.T) {
 	write(t, filepath.Join(root, "main.go"), "package main\n\nfunc main() {}\n")
 	config := "services: [{name: orders}]\n#"
 	fill := func(size int) string { return config + strings.Repeat("x", size-len(config)) }
-	write(t, filepath.Join(root, ConfigName), fill(maxConfig))
+	write(t, filepath.Join(root, ConfigName), fill(strict.MaxSize))
 	if _, err := Load(t.Context(), root); err != nil {
 		t.Errorf("1 MiB: %v", err)
 	}
-	write(t, filepath.Join(root, ConfigName), fill(maxConfig+1))
+	write(t, filepath.Join(root, ConfigName), fill(strict.MaxSize+1))
 	_, err := Load(t.Context(), root)
 	if want := "temper.yaml:1:1: the file is over 1 MiB"; err == nil || err.Error() != want {
 		t.Errorf("more than 1 MiB: %v, want %s", err, want)
@@ -35,11 +37,11 @@ func TestParseEndsSoon(t *testing.T) {
 		"aliases of a long list": "go: &a [" + long + "]\nservices: [" + strings.Repeat("*a, ", 10_000) + "]\n",
 		"many services":          "services: [" + strings.Repeat("{name: a}, ", 20_000) + "]\n",
 		"many mistakes":          "services: [" + strings.Repeat("a, ", 90_000) + "]\n",
-		"deep":                   strings.Repeat("[", maxConfig),
-		"deep blocks":            strings.Repeat("- ", maxConfig/2),
-		"many keys":              strings.Repeat("? ", maxConfig/2),
-		"many comments":          strings.Repeat("# \n", maxConfig/3),
-		"a long key":             strings.Repeat("services", maxConfig/8) + ": 1",
+		"deep":                   strings.Repeat("[", strict.MaxSize),
+		"deep blocks":            strings.Repeat("- ", strict.MaxSize/2),
+		"many keys":              strings.Repeat("? ", strict.MaxSize/2),
+		"many comments":          strings.Repeat("# \n", strict.MaxSize/3),
+		"a long key":             strings.Repeat("services", strict.MaxSize/8) + ": 1",
 	} {
 		start := time.Now()
 		repo := &Repository{Dir: t.TempDir()}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"temper/pipeline/strict"
 )
 
 // A Probe says what a service does while it runs, so that it can be held to it.
@@ -63,18 +65,18 @@ func (d *decoder) probe(n *yaml.Node) Probe {
 	p := defaultProbe()
 	var health, paths *yaml.Node
 	promise := func(key string, into *time.Duration) func(v *yaml.Node) {
-		return func(v *yaml.Node) { *into = value(d, v, key, about(key, parsePromise)) }
+		return func(v *yaml.Node) { *into = strict.Value(&d.Decoder, v, key, strict.About(key, parsePromise)) }
 	}
-	d.mapping(n, "probe", probeExample, keys{
-		"port":   func(v *yaml.Node) { p.Port = value(d, v, "port", parsePort) },
+	d.Mapping(n, "probe", probeExample, strict.Keys{
+		"port":   func(v *yaml.Node) { p.Port = strict.Value(&d.Decoder, v, "port", parsePort) },
 		"health": func(v *yaml.Node) { health = v },
-		"host":   func(v *yaml.Node) { p.Host = value(d, v, "host", parseHost) },
+		"host":   func(v *yaml.Node) { p.Host = strict.Value(&d.Decoder, v, "host", parseHost) },
 		"paths":  func(v *yaml.Node) { paths = v },
-		"grpc":   func(v *yaml.Node) { p.GRPC = value(d, v, "grpc", about("grpc", parseSwitch)) },
+		"grpc":   func(v *yaml.Node) { p.GRPC = strict.Value(&d.Decoder, v, "grpc", strict.About("grpc", parseSwitch)) },
 		"env": func(v *yaml.Node) {
-			p.Env = d.texts(v, "env", "{UPSTREAM: http://127.0.0.1:1/}", checkEnvName, anything)
+			p.Env = d.Texts(v, "env", "{UPSTREAM: http://127.0.0.1:1/}", checkEnvName, strict.Anything)
 		},
-		"memory": func(v *yaml.Node) { p.Memory = value(d, v, "memory", parseMemory) },
+		"memory": func(v *yaml.Node) { p.Memory = strict.Value(&d.Decoder, v, "memory", parseMemory) },
 		"start":  promise("start", &p.Start),
 		"header": promise("header", &p.Header),
 		"idle":   promise("idle", &p.Idle),
@@ -85,14 +87,14 @@ func (d *decoder) probe(n *yaml.Node) Probe {
 		p.Paths, asked, example = []string{"/grpc.health.v1.Health/Check"}, parseHealthService, "[shop.Orders]"
 	}
 	if health != nil {
-		p.Health = values(d, health, "health", example, once(about("health", asked)))
+		p.Health = strict.Values(&d.Decoder, health, "health", example, strict.Once(strict.About("health", asked)))
 	}
-	if paths != nil && !isNull(paths) {
+	if paths != nil && !strict.IsNull(paths) {
 		parse, example := parsePath, "[/orders]"
 		if p.GRPC {
 			parse, example = parseMethod, "[/shop.Orders/Create]"
 		}
-		p.Paths = values(d, paths, "paths", example, once(about("paths", parse)))
+		p.Paths = strict.Values(&d.Decoder, paths, "paths", example, strict.Once(strict.About("paths", parse)))
 	}
 	return p
 }
@@ -110,7 +112,7 @@ func (d *decoder) probed(n *yaml.Node, s *Service) {
 		case key.Value == "port": // and it is wrong
 			return
 		case slices.Contains([]string{"health", "host", "paths", "grpc", "header", "idle"}, key.Value):
-			d.wrong(n, "probe needs port, as in {port: 8080}: the service has %s", count(len(s.Ports), "port"))
+			d.Wrong(n, "probe needs port, as in {port: 8080}: the service has %s", count(len(s.Ports), "port"))
 			return
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"temper/pipeline/strict"
 )
 
 var errByHand = errors.New("write it by hand")
@@ -16,9 +18,9 @@ var errByHand = errors.New("write it by hand")
 // named with it where base is plain text; nil leaves what is there. Only what
 // stands there in one piece can be changed: text, no alias and no block.
 func Repin(data []byte, image string, signer *Signer) ([]byte, error) {
-	d := &decoder{}
-	root := d.parse(data)
-	if err := d.err(); err != nil {
+	d := decoding()
+	root := d.Parse(data)
+	if err := d.Err(); err != nil {
 		return nil, err
 	}
 	n := baseNode(root)
@@ -43,7 +45,7 @@ func Repin(data []byte, image string, signer *Signer) ([]byte, error) {
 		before, after = unquoted(before, after)
 	}
 	changed := bytes.Join([][]byte{before, []byte(text), after}, nil)
-	again := (&decoder{}).parse(changed)
+	again := decoding().Parse(changed)
 	if !onlyBase(root, again, image, signer) {
 		return nil, fmt.Errorf("%s:%d:%d: the base cannot be changed without changing more; %w: %s", ConfigName, n.Line, n.Column, errByHand, image)
 	}
@@ -136,7 +138,7 @@ func onlyBase(a, b *yaml.Node, image string, signer *Signer) bool {
 		case old.Kind == yaml.MappingNode:
 			for j := 0; j+1 < len(old.Content); j += 2 {
 				if key := old.Content[j].Value; key != "image" {
-					want[key] = resolve(old.Content[j+1]).Value
+					want[key] = strict.Resolve(old.Content[j+1]).Value
 				}
 			}
 		case now.Kind != yaml.ScalarNode || now.Value != image:
@@ -148,7 +150,7 @@ func onlyBase(a, b *yaml.Node, image string, signer *Signer) bool {
 			return false
 		}
 		for key, value := range want {
-			if v := valueOf(now, key); v == nil || resolve(v).Value != value {
+			if v := valueOf(now, key); v == nil || strict.Resolve(v).Value != value {
 				return false
 			}
 		}

@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"go.yaml.in/yaml/v3"
+
+	"temper/pipeline/strict"
 )
 
 // A Signer is who must have signed the base: an identity, or a key. Of a base
@@ -28,7 +30,7 @@ const baseExample = "{image: NAME:TAG@sha256:..., identity: ..., issuer: https:/
 // base decodes what to build upon: text, or a map that also names its signer.
 func (d *decoder) base(n *yaml.Node, r *Repository) {
 	image := func(v *yaml.Node) {
-		r.Base = value(d, v, "base", func(text string) (string, error) { return ParseBase(r.Dir, text) })
+		r.Base = strict.Value(&d.Decoder, v, "base", func(text string) (string, error) { return ParseBase(r.Dir, text) })
 	}
 	if n.Kind != yaml.MappingNode {
 		image(n)
@@ -39,17 +41,17 @@ func (d *decoder) base(n *yaml.Node, r *Repository) {
 	file := func(key string, into *string) func(v *yaml.Node) {
 		return func(v *yaml.Node) {
 			at[key] = v
-			*into = value(d, v, "base "+key, about("base "+key, func(text string) (string, error) { return insideFile(r.Dir, text) }))
+			*into = strict.Value(&d.Decoder, v, "base "+key, strict.About("base "+key, func(text string) (string, error) { return insideFile(r.Dir, text) }))
 		}
 	}
 	text := func(key string, into *string, parse func(string) (string, error)) func(v *yaml.Node) {
 		return func(v *yaml.Node) {
 			at[key] = v
-			*into = value(d, v, "base "+key, parse)
+			*into = strict.Value(&d.Decoder, v, "base "+key, parse)
 		}
 	}
-	before := len(d.mistakes)
-	d.mapping(n, "base", baseExample, keys{
+	before := d.Mistakes()
+	d.Mapping(n, "base", baseExample, strict.Keys{
 		"image":        func(v *yaml.Node) { at["image"] = v; image(v) },
 		"identity":     text("identity", &s.Identity, parseIdentity),
 		"issuer":       text("issuer", &s.Issuer, parseIssuer),
@@ -57,13 +59,13 @@ func (d *decoder) base(n *yaml.Node, r *Repository) {
 		"trusted-root": file("trusted-root", &s.TrustedRoot),
 	})
 	if at["image"] == nil {
-		d.wrong(n, "base needs image, as in %s", baseExample)
+		d.Wrong(n, "base needs image, as in %s", baseExample)
 	}
-	if len(d.mistakes) > before {
+	if d.Mistakes() > before {
 		return
 	}
 	if why := s.fits(r.Base); why != "" {
-		d.wrong(n, "%s", why)
+		d.Wrong(n, "%s", why)
 	} else if s != (Signer{}) {
 		r.Signer = &s
 	}

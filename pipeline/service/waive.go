@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"temper/pipeline/strict"
 )
 
 // A Waiver accepts a finding for a time.
@@ -21,16 +23,16 @@ type Waiver struct {
 // needs of it. The rules are as for [Load]. A subject has to be one of the
 // services that the file names, if it names any.
 func ReadWaivers(file string, rules ...string) ([]Waiver, error) {
-	data, err := readConfig(file)
+	data, err := strict.Read(file)
 	if err != nil {
 		return nil, fmt.Errorf("reading waivers: %w", err)
 	}
-	d := &decoder{rules: rules}
+	d := decoding(rules...)
 	var list []Waiver
-	if root := d.parse(data); root != nil {
+	if root := d.Parse(data); root != nil {
 		var names []string
 		unread := func(*yaml.Node) {}
-		d.mapping(root, ConfigName, "waive: ["+waiverExample+"]", keys{
+		d.Mapping(root, ConfigName, "waive: ["+waiverExample+"]", strict.Keys{
 			"base": unread, "platforms": unread, "go": unread, "created": unread, "release": unread,
 			"services": func(v *yaml.Node) { names = namesIn(v) },
 			"waive":    func(v *yaml.Node) { list = d.waivers(v) },
@@ -39,7 +41,7 @@ func ReadWaivers(file string, rules ...string) ([]Waiver, error) {
 			d.known(names)
 		}
 	}
-	if err := d.err(); err != nil {
+	if err := d.Err(); err != nil {
 		return nil, err
 	}
 	return list, nil
@@ -49,10 +51,10 @@ func ReadWaivers(file string, rules ...string) ([]Waiver, error) {
 func namesIn(n *yaml.Node) []string {
 	var names []string
 	for _, item := range n.Content {
-		item = resolve(item)
+		item = strict.Resolve(item)
 		for i := 0; item.Kind == yaml.MappingNode && i+1 < len(item.Content); i += 2 {
 			if item.Content[i].Value == "name" {
-				names = append(names, resolve(item.Content[i+1]).Value)
+				names = append(names, strict.Resolve(item.Content[i+1]).Value)
 			}
 		}
 	}
@@ -64,11 +66,11 @@ const waiverExample = `{rule: shell, subject: orders, reason: "...", expires: 20
 func (d *decoder) waivers(n *yaml.Node) []Waiver {
 	var all []Waiver
 	lines := map[[2]string]int{}
-	d.list(n, "waive", "["+waiverExample+"]", func(item *yaml.Node) {
+	d.List(n, "waive", "["+waiverExample+"]", func(item *yaml.Node) {
 		w := d.waiver(item)
 		about := [2]string{w.Rule, w.Subject}
 		if line, twice := lines[about]; twice && w.Rule != "" && w.Subject != "" {
-			d.wrong(item, "rule %q is waived twice for %q; the first is in line %d", w.Rule, w.Subject, line)
+			d.Wrong(item, "rule %q is waived twice for %q; the first is in line %d", w.Rule, w.Subject, line)
 		} else {
 			lines[about] = item.Line
 		}
@@ -83,18 +85,18 @@ func (d *decoder) waiver(n *yaml.Node) Waiver {
 	field := func(key string, to *string, parse func(string) (string, error)) func(*yaml.Node) {
 		return func(v *yaml.Node) {
 			given[key] = true
-			*to = value(d, v, key, parse)
+			*to = strict.Value(&d.Decoder, v, key, parse)
 		}
 	}
-	subject := field("subject", &w.Subject, about("subject", something))
-	d.item(n, "a waiver", waiverExample, keys{
-		"rule": field("rule", &w.Rule, about("rule", d.knownRule)),
+	subject := field("subject", &w.Subject, strict.About("subject", strict.Something))
+	d.Item(n, "a waiver", waiverExample, strict.Keys{
+		"rule": field("rule", &w.Rule, strict.About("rule", d.knownRule)),
 		"subject": func(v *yaml.Node) {
 			if subject(v); w.Subject != "" {
 				d.subjects = append(d.subjects, v)
 			}
 		},
-		"reason":  field("reason", &w.Reason, about("reason", something)),
+		"reason":  field("reason", &w.Reason, strict.About("reason", strict.Something)),
 		"expires": field("expires", &w.Expires, parseExpires),
 	})
 	if n.Kind != yaml.MappingNode {
@@ -102,7 +104,7 @@ func (d *decoder) waiver(n *yaml.Node) Waiver {
 	}
 	for _, key := range []string{"rule", "subject", "reason", "expires"} {
 		if !given[key] {
-			d.wrong(n, "a waiver needs %s, as in %s", key, waiverExample)
+			d.Wrong(n, "a waiver needs %s, as in %s", key, waiverExample)
 		}
 	}
 	return w
@@ -111,13 +113,13 @@ func (d *decoder) waiver(n *yaml.Node) Waiver {
 // knownRule takes the name of a rule that the decoder knows, or any where it
 // knows none.
 func (d *decoder) knownRule(text string) (string, error) {
-	if _, err := something(text); err != nil {
+	if _, err := strict.Something(text); err != nil {
 		return "", err
 	}
 	if len(d.rules) == 0 || slices.Contains(d.rules, text) {
 		return text, nil
 	}
-	if near := nearest(text, d.rules); near != "" {
+	if near := strict.Nearest(text, d.rules); near != "" {
 		return "", fmt.Errorf("there is no rule %q; did you mean %q?", text, near)
 	}
 	return "", fmt.Errorf("there is no rule %q; temper explain lists them", text)
@@ -129,10 +131,10 @@ func (d *decoder) known(services []string) {
 		if slices.Contains(services, n.Value) {
 			continue
 		}
-		if near := nearest(n.Value, services); near != "" {
-			d.wrong(n, "subject: no service is named %q; did you mean %q?", n.Value, near)
+		if near := strict.Nearest(n.Value, services); near != "" {
+			d.Wrong(n, "subject: no service is named %q; did you mean %q?", n.Value, near)
 			continue
 		}
-		d.wrong(n, "subject: no service is named %q; there are: %s", n.Value, strings.Join(services, ", "))
+		d.Wrong(n, "subject: no service is named %q; there are: %s", n.Value, strings.Join(services, ", "))
 	}
 }

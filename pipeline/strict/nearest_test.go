@@ -1,4 +1,4 @@
-package service
+package strict
 
 import "testing"
 
@@ -16,7 +16,7 @@ func TestNearest(t *testing.T) {
 		"volumes":     "",
 		"use":         "user",
 	} {
-		if got := nearest(text, names); got != want {
+		if got := Nearest(text, names); got != want {
 			t.Errorf("nearest(%q) = %q, want %q", text, got, want)
 		}
 	}

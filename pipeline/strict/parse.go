@@ -1,10 +1,11 @@
-package service
+package strict
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -14,16 +15,35 @@ import (
 )
 
 const (
-	maxConfig = 1 << 20 // bytes
+	// MaxSize is how many bytes a file may have.
+	MaxSize   = 1 << 20
 	maxValues = 100_000 // with every alias expanded
 	maxDepth  = 100
 )
 
-// parse returns the one value of a YAML document, or nil where there is none.
+// Read reads a file for [Decoder.Parse]: one byte more than it may have, if there
+// is one.
+func Read(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // a pipe would keep us waiting
+		return nil, errors.New("it is not a regular file")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, MaxSize+1))
+}
+
+// Parse returns the one value of a YAML document, or nil where there is none.
 // Of what it returns, every alias is known to end, and soon enough.
-func (d *decoder) parse(data []byte) *yaml.Node {
-	if len(data) > maxConfig {
-		d.wrongAt(1, 1, "the file is over 1 MiB")
+func (d *Decoder) Parse(data []byte) *yaml.Node {
+	if len(data) > MaxSize {
+		d.WrongAt(1, 1, "the file is over 1 MiB")
 		return nil
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -37,7 +57,7 @@ func (d *decoder) parse(data []byte) *yaml.Node {
 	}
 	switch {
 	case err == nil:
-		d.wrong(&second, "a second YAML document; write one")
+		d.Wrong(&second, "a second YAML document; write one")
 		return nil
 	case !errors.Is(err, io.EOF):
 		d.malformed(data, err)
@@ -47,9 +67,9 @@ func (d *decoder) parse(data []byte) *yaml.Node {
 	}
 	root := document.Content[0]
 	if weight := d.weigh(root, map[*yaml.Node]int{}, 0); weight > maxValues {
-		d.wrong(root, "over %d values, counting each use of an alias; write fewer", maxValues)
+		d.Wrong(root, "over %d values, counting each use of an alias; write fewer", maxValues)
 	}
-	if len(d.mistakes) > 0 || isNull(root) {
+	if len(d.mistakes) > 0 || IsNull(root) {
 		return nil
 	}
 	return root
@@ -57,21 +77,21 @@ func (d *decoder) parse(data []byte) *yaml.Node {
 
 // weigh counts the values of n with every alias expanded, up to a little more
 // than maxValues, and says what no decoder should meet.
-func (d *decoder) weigh(n *yaml.Node, known map[*yaml.Node]int, depth int) int {
+func (d *Decoder) weigh(n *yaml.Node, known map[*yaml.Node]int, depth int) int {
 	const open = -1
 	switch weight, seen := known[n]; {
 	case weight == open:
-		d.wrong(n, "this value contains itself")
+		d.Wrong(n, "this value contains itself")
 		return 0
 	case seen:
 		return weight
 	case depth > maxDepth:
-		d.wrong(n, "nested deeper than %d", maxDepth)
+		d.Wrong(n, "nested deeper than %d", maxDepth)
 		known[n] = 0
 		return 0
 	}
 	if n.Style&yaml.TaggedStyle != 0 && n.Tag != "!!str" {
-		d.wrong(n, "a tag, %q, has no place here; write the value without it", n.Tag)
+		d.Wrong(n, "a tag, %q, has no place here; write the value without it", n.Tag)
 	}
 	known[n] = open
 	weight := 1
@@ -93,15 +113,15 @@ var (
 // malformed notes the parser's error. The parser is a translation of libyaml
 // that keeps the line to itself, or counts from 0, depending on which of its
 // parts complains.
-func (d *decoder) malformed(data []byte, err error) {
+func (d *Decoder) malformed(data []byte, err error) {
 	if line, column, what := unprintable(data); what != "" {
-		d.wrongAt(line, column, "%s", what)
+		d.WrongAt(line, column, "%s", what)
 		return
 	}
 	if found := unknownAnchor.FindStringSubmatch(err.Error()); found != nil {
 		before, _, _ := strings.Cut(string(data), "*"+found[1])
 		line, column := 1+strings.Count(before, "\n"), len(before)-strings.LastIndex(before, "\n")
-		d.wrongAt(line, column, "no &%s stands before *%s", found[1], found[1])
+		d.WrongAt(line, column, "no &%s stands before *%s", found[1], found[1])
 		return
 	}
 	text, line := strings.TrimPrefix(err.Error(), "yaml: "), 1
@@ -113,10 +133,10 @@ func (d *decoder) malformed(data []byte, err error) {
 		}
 	}
 	if column := indentedByTab(data, line); column > 0 {
-		d.wrongAt(line, column, "a tab cannot indent YAML; write spaces")
+		d.WrongAt(line, column, "a tab cannot indent YAML; write spaces")
 		return
 	}
-	d.wrongAt(line, 1, "not YAML: %s", text)
+	d.WrongAt(line, 1, "not YAML: %s", text)
 }
 
 // unprintable finds the first character that YAML does not allow.

@@ -1,10 +1,10 @@
-package service
+package strict
 
 import "strings"
 
-// nearest returns the name that text is probably a misspelling of or begins
+// Nearest returns the name that text is probably a misspelling of or begins
 // with, as "environment" does with "env"; or nothing.
-func nearest(text string, names []string) string {
+func Nearest(text string, names []string) string {
 	best, found := 1+len(text)/4, ""
 	for _, name := range names {
 		if d := distance(text, name); d <= best && d < len(text) {
