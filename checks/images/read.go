@@ -267,15 +267,15 @@ func (zerosOnly) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// entry reads an entry of the layer, and what is a finding inside of it.
-func (rd *reading) entry(h *tar.Header, r io.Reader) (e *Entry, inside []Entry, err error) {
+// entryOf is an entry without what its content says.
+func entryOf(h *tar.Header) (*Entry, error) {
 	name := strings.TrimLeft(h.Name, "/")
 	for _, element := range strings.Split(name, "/") {
 		if element == ".." {
-			return nil, nil, errors.New("the path leaves the image")
+			return nil, errors.New("the path leaves the image")
 		}
 	}
-	e = &Entry{
+	e := &Entry{
 		Path: path.Clean(name),
 		Type: h.Typeflag,
 		Mode: h.Mode,
@@ -284,13 +284,23 @@ func (rd *reading) entry(h *tar.Header, r io.Reader) (e *Entry, inside []Entry, 
 		Size: h.Size,
 		Link: h.Linkname,
 	}
+	switch h.Typeflag {
+	case tar.TypeCont, tar.TypeGNUSparse: // a file with content as well
+		e.Type = tar.TypeReg
+	}
+	return e, nil
+}
+
+// entry reads an entry of the layer, and what is a finding inside of it.
+func (rd *reading) entry(h *tar.Header, r io.Reader) (e *Entry, inside []Entry, err error) {
+	if e, err = entryOf(h); err != nil {
+		return nil, nil, err
+	}
 	if e.caps, err = capsOf(h); err != nil {
 		return nil, nil, err
 	}
-	switch h.Typeflag {
+	switch e.Type {
 	case tar.TypeReg:
-	case tar.TypeCont, tar.TypeGNUSparse: // a file with content as well
-		e.Type = tar.TypeReg
 	case tar.TypeDir, tar.TypeLink, tar.TypeSymlink, tar.TypeChar, tar.TypeBlock, tar.TypeFifo, tar.TypeXGlobalHeader:
 		return e, nil, nil
 	default:

@@ -27,6 +27,18 @@ type Source struct {
 	Dirty bool
 }
 
+// String returns git+URI@COMMIT, as people are told, and whether that is all.
+func (s Source) String() string {
+	text := s.Commit
+	if s.URI != "" {
+		text = "git+" + s.URI + "@" + s.Commit
+	}
+	if s.Dirty {
+		text += " (with changes that were not committed)"
+	}
+	return text
+}
+
 func (s Source) descriptor() slsa.ResourceDescriptor {
 	d := slsa.ResourceDescriptor{Name: "source", Digest: common.DigestSet{"gitCommit": s.Commit}}
 	if s.URI != "" {

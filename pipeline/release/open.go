@@ -25,13 +25,24 @@ type Policy struct {
 	// SignatureOnly asks for signatures and for no evidence, as is right for
 	// what others sign: a base image.
 	SignatureOnly bool
+	// Needs are the predicate types of the statements that must be about the
+	// whole, and those of SBOMs about each image in it too. Nil stands for SBOM,
+	// provenance and check report.
+	Needs []string
 }
 
 func (p Policy) needs(m manifest) []string {
-	if p.SignatureOnly {
+	switch {
+	case p.SignatureOnly:
 		return nil
+	case p.Needs == nil:
+		return m.needs()
+	case m.top:
+		return p.Needs
+	case m.runs():
+		return slices.DeleteFunc(slices.Clone(p.Needs), func(t string) bool { return t != evidence.SPDX && t != evidence.CycloneDX })
 	}
-	return m.needs()
+	return nil
 }
 
 // judge says whether what is claimed of a manifest suffices: all forms

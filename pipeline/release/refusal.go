@@ -24,7 +24,8 @@ const (
 	Altered Reason = "altered"
 	// Moved: the tag names another digest than the one beside it.
 	Moved Reason = "moved"
-	// Refused: Publish was asked to release what may not be released.
+	// Refused: Publish was asked to release what may not be released, or a policy
+	// asks for what is not so.
 	Refused Reason = "refused"
 )
 
@@ -44,6 +45,10 @@ func (r *Refusal) Error() string {
 func refuse(reason Reason, ref, format string, args ...any) *Refusal {
 	return &Refusal{Reason: reason, Ref: ref, Detail: printable(fmt.Sprintf(format, args...))}
 }
+
+// Refuse is for those who ask for more than Open does. What strangers have a
+// say in may stand in the detail.
+func Refuse(reason Reason, ref, detail string) *Refusal { return refuse(reason, ref, "%s", detail) }
 
 // printable takes out of a detail what would do more than be read, on a
 // terminal or in the log of a CI system: strangers have a say in it.

@@ -25,12 +25,18 @@ func (f *believedFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.trustedRoot, "trusted-root", "", "hold identities against the trusted root in `FILE` in place of Sigstore's public one")
 }
 
-// check wants a key or an identity, and not both.
-func (f *believedFlags) check(refs []string) error {
+// named tells whether they name a signer.
+func (f *believedFlags) named() bool { return f.key != "" || f.Pattern != (release.Pattern{}) }
+
+// check wants a key or an identity, and not both; none where a policy may name
+// them.
+func (f *believedFlags) check(refs []string, policy string) error {
 	with := func(flags string) string { return "temper verify " + flags + " " + strings.Join(refs, " ") }
 	const issuer = "https://token.actions.githubusercontent.com"
-	identity := f.Subject != "" || f.SubjectRegexp != "" || f.Issuer != "" || f.IssuerRegexp != ""
+	identity := f.Pattern != (release.Pattern{})
 	switch {
+	case !f.named() && policy != "":
+		return nil
 	case f.key == "" && !identity:
 		return usagef("no key and no identity to verify with").hint("%s", with("--key cosign.pub"))
 	case f.key != "" && identity:

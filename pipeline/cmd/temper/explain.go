@@ -21,9 +21,11 @@ func rules() []checks.Rule {
 	return all
 }
 
-func ruleNames() []string {
+func ruleNames() []string { return namesOf(rules()) }
+
+func namesOf(rules []checks.Rule) []string {
 	var names []string
-	for _, r := range rules() {
+	for _, r := range rules {
 		names = append(names, r.Name)
 	}
 	return names

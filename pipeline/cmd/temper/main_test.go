@@ -28,6 +28,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"temper/checks"
 	"temper/checks/images"
 	"temper/pipeline/evidence"
 	"temper/pipeline/image"
@@ -100,7 +101,7 @@ func TestStories(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "copy": copyImage, "tags": tags, "repositories": repositories, "digest": digest, "alter": alter, "lie": lie,
+			"exits": exits, "copy": copyImage, "tags": tags, "repositories": repositories, "digest": digest, "alter": alter, "lie": lie, "vouch": vouch,
 			"sboms": sboms, "attested": attested, "agrees": agrees,
 			"base": pushBase, "sigstore": newSigstore, "sign": signImage, "save": saveImage, "expand": expand,
 			"serve": serveSigstore, "token": newToken, "ci": actAsCI, "answers": answerInstead, "asked": askedServices, "configure": signingConfig,
@@ -243,6 +244,26 @@ func lie(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Check(image.Write(ts.MkAbs(args[0]), entries...))
+}
+
+// vouch KEY LAYOUT REPOSITORY TAG: releases what is in the layout as a signer does
+// who signs whatever lies there, with a report that finds nothing.
+func vouch(ts *testscript.TestScript, _ bool, args []string) {
+	entries, err := image.Read(ts.MkAbs(args[1]))
+	ts.Check(err)
+	signer, err := release.LoadSigner(ts.MkAbs(args[0]), func() ([]byte, error) { return []byte(ts.Getenv("COSIGN_PASSWORD")), nil })
+	ts.Check(err)
+	for _, e := range entries {
+		digest, err := e.Artifact.Digest()
+		ts.Check(err)
+		report := &checks.Report{Subject: checks.Subject{Name: e.Name, Digest: digest.String()}, Rules: []string{"shell"}}
+		statements, err := restate(e.Statements, report)
+		ts.Check(err)
+		repo, err := name.NewRepository(args[2] + "/" + e.Name)
+		ts.Check(err)
+		_, err = release.Publish(context.Background(), repo, report, e.Artifact, statements, signer, args[3:], release.Options{})
+		ts.Check(err)
+	}
 }
 
 // sboms LAYOUT NAME: prints the predicate type of each SBOM of an entry, and the

@@ -113,6 +113,9 @@ func (p *person) verified(f *releaseFacts) {
 	} else {
 		line("signed by", "%s (%s)", f.Signer, strings.Join(f.Forms, ", "))
 	}
+	for _, also := range f.AlsoSignedBy {
+		line("and by", "%s", also)
+	}
 	for _, platform := range f.Platforms {
 		line("platform", "%s %s", platform.Platform, platform.Digest)
 	}
@@ -132,6 +135,9 @@ func (p *person) verified(f *releaseFacts) {
 		running = fmt.Sprintf(" (%d of them while it ran)", f.Probes)
 	}
 	line("checked", "by %d rules%s, %d warnings", f.Rules, running, f.Warnings)
+	if f.Rechecked > 0 {
+		line("rechecked", "by %d rules, just now", f.Rechecked)
+	}
 	for _, w := range f.Waivers {
 		until := "until"
 		if w.Expired {

@@ -201,7 +201,7 @@ func (f *releaseFlags) judge(ctx context.Context, p *person, layout string, list
 		if err := p.report(reports[i]); err != nil {
 			return nil, err
 		}
-		if lie := belied(e, binaries(j)); lie != nil {
+		if lie := belied(e.Statements, binaries(j)); lie != nil {
 			no.reasons = append(no.reasons, fmt.Sprintf("%s: %s", plainName(e.Name, layout), lie))
 			no.next = "temper build, then temper release"
 		}
@@ -216,37 +216,6 @@ func (f *releaseFlags) judge(ctx context.Context, p *person, layout string, list
 		return nil, no
 	}
 	return reports, nil
-}
-
-// belied tells what an SBOM in the layout says that the binaries in the image
-// do not bear out, nil if nothing. Whoever can write into the folder can
-// write an SBOM; the provenance is a claim that only its builder can make.
-func belied(e image.Entry, list []evidence.Image) error {
-	for _, s := range e.Statements {
-		if s.PredicateType != evidence.SPDX && s.PredicateType != evidence.CycloneDX {
-			continue
-		}
-		about := slices.DeleteFunc(slices.Clone(list), func(img evidence.Image) bool { return !s.About(img.Digest) })
-		if len(about) == 0 {
-			about = list // it is about the index
-		}
-		if err := s.Describes(about...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// binaries are the executables that the images start. One without build info
-// is left out; a rule says so.
-func binaries(j *images.Judgement) []evidence.Image {
-	var list []evidence.Image
-	for _, img := range j.Images {
-		if e := img.Entrypoint; e != nil && e.Facts != nil && e.Facts.Go != nil {
-			list = append(list, evidence.Image{Platform: img.Platform, Digest: img.Digest, Executables: []evidence.Executable{{Go: e.Facts.Go}}})
-		}
-	}
-	return list
 }
 
 // claimsWaivers tells whether the report in the layout speaks of waivers.

@@ -12,13 +12,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"temper/checks"
+	"temper/checks/images"
+	"temper/checks/probes"
 	"temper/pipeline/evidence"
+	"temper/pipeline/policy"
 	"temper/pipeline/release"
 )
 
 // verifyFlags are those of temper verify.
 type verifyFlags struct {
 	believedFlags
+	policy   string
+	recheck  bool
 	insecure []string
 	json     bool
 }
@@ -26,13 +31,13 @@ type verifyFlags struct {
 func newVerify(p *person) *cobra.Command {
 	var f verifyFlags
 	cmd := &cobra.Command{
-		Use:   "verify {--key FILE | --identity ID --issuer URL} [flags] REF...",
+		Use:   "verify {--key FILE | --identity ID --issuer URL | --policy FILE} [flags] REF...",
 		Short: "Signature, SBOM, provenance and report of an image, in one call",
 		Long: `verify resolves each reference once, fetches its manifest and answers whether it
 may be shipped: the image and every platform in it are signed, and its SBOM,
-provenance and check report are there, about this very digest, by the same signer. A
-reference with both a tag and a digest (NAME:TAG@sha256:...) is also refused when the
-tag has moved.
+provenance and check report are there, about this very digest, by the same signer. The
+SBOM is held against the modules of the binary inside. A reference with both a tag and
+a digest (NAME:TAG@sha256:...) is also refused when the tag has moved.
 
 The signer is a key, or who signed without one (keyless): an identity, such as a
 workflow, for which an issuer vouched. Both are exact, or expressions that match as a
@@ -41,19 +46,28 @@ root and a log or a timestamp proves that it was good then; all of that comes wi
 signature, so that nothing but the registry is asked. The trusted root is that of
 Sigstore's public instance, as this Temper pins it, or --trusted-root.
 
+A policy says more, in a file: who must all have signed, and from which source, on
+which base, how long ago, through which rules and with which waivers a release must
+have come. With --recheck the rules run again on the bytes that the registry holds, and
+what the signed report waives is accepted until it expires.
+
 On stdout it prints REPOSITORY@DIGEST for each image that verifies; what was signed,
 by whom and from which source goes to stderr. Where one does not verify, verify exits
-3 and says whether it is unsigned, untrusted, incomplete, altered or moved.`,
+3 and says whether it is unsigned, untrusted, incomplete, altered, moved or refused.
+Where it could not look, as at a registry out of reach or an image that is not there, it
+exits 1 (with --json the reason is "unseen").`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("no image to verify").hint("temper verify --key cosign.pub REF")
 			}
-			return f.check(args)
+			return f.check(args, f.policy)
 		},
 		RunE: func(c *cobra.Command, args []string) error { return verify(c.Context(), p, f, args) },
 	}
 	f.add(cmd)
 	flags := cmd.Flags()
+	flags.StringVar(&f.policy, "policy", "", "hold the release against the policy in `FILE`")
+	flags.BoolVar(&f.recheck, "recheck", false, "run the rules again on what the registry holds")
 	flags.StringArrayVar(&f.insecure, "insecure", nil, "speak plain HTTP to the registry `HOST[:PORT]` (loopback needs no mention)")
 	flags.BoolVar(&f.json, "json", false, "write one JSON object")
 	return cmd
@@ -81,24 +95,25 @@ func verify(ctx context.Context, p *person, f verifyFlags, refs []string) error 
 		parsed[i] = ref
 		login.registries = append(login.registries, parsed[i].Context().RegistryStr())
 	}
-	verifier, err := f.verifier()
+	wanted, err := f.wanted()
 	if err != nil {
 		return err
 	}
 	opts := release.Options{Insecure: f.insecure, Keychain: login}
+	var unseen []error // what nobody could look at
 	for i, text := range refs {
-		r, err := release.Open(ctx, parsed[i], verifier, release.Policy{}, opts)
+		facts, err := f.look(ctx, p, parsed[i], wanted, opts)
 		var refusal *release.Refusal
 		switch {
 		case errors.As(err, &refusal):
 			no.reasons = append(no.reasons, refusal.Error())
 			out.Answers = append(out.Answers, answer{Ref: text, Reason: string(refusal.Reason), Detail: refusal.Detail})
 			continue
+		case err != nil && ctx.Err() == nil:
+			unseen = append(unseen, err)
+			out.Answers = append(out.Answers, answer{Ref: text, Reason: "unseen", Detail: err.Error()})
+			continue
 		case err != nil:
-			return err
-		}
-		facts, err := factsOf(r, time.Now())
-		if err != nil {
 			return err
 		}
 		out.Answers = append(out.Answers, answer{Ref: text, Verified: true, Release: facts})
@@ -112,10 +127,59 @@ func verify(ctx context.Context, p *person, f verifyFlags, refs []string) error 
 			return err
 		}
 	}
-	if len(no.reasons) > 0 {
+	if len(no.reasons) > 0 { // a no is an answer, whatever else could not be seen
+		for _, err := range unseen {
+			p.fail(err)
+		}
 		return no
 	}
-	return nil
+	return errors.Join(unseen...)
+}
+
+// wanted is the policy in the file, or one that asks for a signer and nothing
+// more.
+func (f *verifyFlags) wanted() (*policy.Policy, error) {
+	var signers []policy.Signer
+	if f.named() {
+		verifier, err := f.verifier()
+		if err != nil {
+			return nil, err
+		}
+		signers = append(signers, policy.NewSigner(verifier))
+	}
+	if f.policy == "" {
+		return &policy.Policy{Signers: signers}, nil
+	}
+	return policy.Load(f.policy, policy.Known{
+		Rules:   ruleNames(),
+		Groups:  map[string][]string{"images": namesOf(images.AllRules()), "probes": namesOf(probes.AllRules())},
+		Root:    func() (*release.TrustedRoot, error) { return trustedRoot(f.trustedRoot) },
+		Signers: signers,
+	})
+}
+
+// look answers for one reference. The error is a refusal if the answer is no.
+func (f *verifyFlags) look(ctx context.Context, p *person, ref name.Reference, wanted *policy.Policy, opts release.Options) (*releaseFacts, error) {
+	now := time.Now()
+	opened, err := wanted.Open(ctx, ref, opts, now)
+	if err != nil {
+		return nil, err
+	}
+	facts, err := factsOf(opened, now)
+	if err != nil {
+		return nil, err
+	}
+	artifact, err := release.Fetch(ctx, opened.Digest, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := inside(ctx, opened.Release, artifact); err != nil {
+		return nil, err
+	}
+	if f.recheck {
+		return facts, recheck(ctx, p, facts, artifact, wanted.Strict, now)
+	}
+	return facts, nil
 }
 
 // releaseFacts are what a verified release tells, for people and as JSON.
@@ -134,10 +198,13 @@ type releaseFacts struct {
 	// Identity and Issuer are who signed without a key, and who vouched for them.
 	// SignedAt is when a log or an authority for timestamps saw the signature
 	// first, in RFC 3339. All three are left out where a key signed.
-	Identity  string         `json:"identity,omitempty"`
-	Issuer    string         `json:"issuer,omitempty"`
-	SignedAt  string         `json:"signedAt,omitempty"`
-	Platforms []platformFact `json:"platforms"`
+	Identity string `json:"identity,omitempty"`
+	Issuer   string `json:"issuer,omitempty"`
+	SignedAt string `json:"signedAt,omitempty"`
+	// AlsoSignedBy are the other signers that a policy asks for, as Signer has
+	// them.
+	AlsoSignedBy []string       `json:"alsoSignedBy"`
+	Platforms    []platformFact `json:"platforms"`
 	// Source is git+URL@COMMIT, empty where the provenance names none.
 	Source  string `json:"source"`
 	Go      string `json:"go"`
@@ -155,6 +222,8 @@ type releaseFacts struct {
 	Warnings int `json:"warnings"`
 	// Waivers are what let errors through when the image was released.
 	Waivers []waiverFact `json:"waivers"`
+	// Rechecked is how many rules looked at it again, 0 where nobody asked.
+	Rechecked int `json:"rechecked"`
 }
 
 type waiverFact struct {
@@ -169,8 +238,8 @@ type platformFact struct {
 }
 
 // factsOf reads the statements of a release.
-func factsOf(r *release.Release, now time.Time) (*releaseFacts, error) {
-	facts := &releaseFacts{Ref: r.Ref, Digest: r.Digest.String(), Signer: r.Signer, Forms: []string{}, Platforms: []platformFact{}, Waivers: []waiverFact{}}
+func factsOf(r *policy.Opened, now time.Time) (*releaseFacts, error) {
+	facts := &releaseFacts{Ref: r.Ref, Digest: r.Digest.String(), Signer: r.Signer, AlsoSignedBy: append([]string{}, r.Also...), Forms: []string{}, Platforms: []platformFact{}, Waivers: []waiverFact{}}
 	if who := r.Identity; who != (release.Identity{}) {
 		facts.Identity, facts.Issuer, facts.SignedAt = who.Subject, who.Issuer, r.Signed.UTC().Format(time.RFC3339)
 	}
@@ -180,18 +249,25 @@ func factsOf(r *release.Release, now time.Time) (*releaseFacts, error) {
 	for _, platform := range r.Platforms {
 		facts.Platforms = append(facts.Platforms, platformFact{platform.Name, platform.Digest.String()})
 	}
+	if r.Provenance != nil {
+		if err := facts.provenance(r.Provenance); err != nil {
+			return nil, err
+		}
+	}
+	if r.Report != nil {
+		report, err := r.Report.Report()
+		if err != nil {
+			return nil, err
+		}
+		facts.Rules, facts.Probes, facts.Warnings = len(report.Rules), countProbes(report.Rules), report.Count(checks.Warning)
+	}
 	for _, s := range r.Statements {
 		switch s.PredicateType {
-		case evidence.Provenance:
-			if err := facts.provenance(s); err != nil {
-				return nil, err
-			}
 		case evidence.TestResult:
 			report, err := s.Report()
 			if err != nil {
 				return nil, err
 			}
-			facts.Rules, facts.Probes, facts.Warnings = len(report.Rules), countProbes(report.Rules), report.Count(checks.Warning)
 			for _, w := range report.Waivers() {
 				// Released twice, an image has two reports.
 				if fact := (waiverFact{w, w.Expired(now)}); !slices.Contains(facts.Waivers, fact) {
@@ -210,31 +286,17 @@ func factsOf(r *release.Release, now time.Time) (*releaseFacts, error) {
 }
 
 func (f *releaseFacts) provenance(s *evidence.Statement) error {
-	p, err := s.Provenance()
+	from, err := s.Origin()
 	if err != nil {
 		return err
 	}
-	f.Builder = p.RunDetails.Builder.ID
-	if parameters, ok := p.BuildDefinition.ExternalParameters.(map[string]any); ok {
-		f.Service, _ = parameters["service"].(string)
+	f.Builder, f.Service, f.Go, f.BaseSigner = from.Builder, from.Service, from.Go, from.Signed.String()
+	if from.Source.Commit != "" {
+		f.Source = from.Source.String()
 	}
-	for _, d := range p.BuildDefinition.ResolvedDependencies {
-		switch d.Name {
-		case "source":
-			f.Source = strings.TrimPrefix(d.URI+"@"+d.Digest["gitCommit"], "@")
-			if d.Annotations["dirty"] == true {
-				f.Source += " (with changes that were not committed)"
-			}
-		case "go":
-			_, version, _ := strings.Cut(d.URI, "@")
-			f.Go = "go" + version
-		case "base":
-			f.Base = d.URI
-			if !strings.Contains(f.Base, "@") {
-				f.Base += "@sha256:" + d.Digest["sha256"]
-			}
-			f.BaseSigner = evidence.SignerOf(d).String()
-		}
+	f.Base = from.Base.Name
+	if !strings.Contains(f.Base, "@") && from.Base.Digest.Hex != "" {
+		f.Base += "@" + from.Base.Digest.String()
 	}
 	return nil
 }

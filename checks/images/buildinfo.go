@@ -1,0 +1,217 @@
+package images
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"debug/buildinfo"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"runtime/debug"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/klauspost/compress/gzip"
+)
+
+// maxProgram is the size of an executable whose build info is read.
+const maxProgram = 512 << 20
+
+// BuildInfo returns what the executable that the image starts says it was built
+// from; nil where it starts none, or one that Go did not link. It reads no more
+// layers than it takes to know, from the highest down, and judges nothing: that
+// is for [Check].
+func BuildInfo(ctx context.Context, v v1.Image) (*debug.BuildInfo, error) {
+	config, err := v.ConfigFile()
+	if err != nil {
+		return nil, fmt.Errorf("reading image config: %w", err)
+	}
+	img := &Image{Config: config}
+	command := img.Command()
+	if len(command) == 0 || !path.IsAbs(command[0]) {
+		return nil, nil
+	}
+	layers, err := v.Layers()
+	if err != nil {
+		return nil, fmt.Errorf("reading layers: %w", err)
+	}
+	if len(layers) > maxLayers {
+		return nil, fmt.Errorf("the image has %d layers, more than %d", len(layers), maxLayers)
+	}
+	name := strings.TrimPrefix(path.Clean(command[0]), "/")
+	read := make([]*listing, len(layers))
+	clear := true // no layer above says anything of the path
+	for i := len(layers) - 1; i >= 0; i-- {
+		if read[i], err = list(ctx, layers[i], name); err != nil {
+			return nil, fmt.Errorf("reading layer %d: %w", i, err)
+		}
+		switch read[i].says(name) {
+		case plainly:
+			if clear {
+				return read[i].programs[name], nil
+			}
+		case something:
+			clear = false
+		}
+	}
+	// Links or deletions decide.
+	for i, l := range read {
+		for _, e := range l.entries {
+			e.Layer = i
+			img.Entries = append(img.Entries, e)
+		}
+	}
+	img.tree = newTree(img.Entries)
+	e := img.startedBy()
+	if e == nil || e.Type != tar.TypeReg {
+		return nil, nil
+	}
+	l, err := list(ctx, layers[e.Layer], e.Path)
+	if err != nil {
+		return nil, fmt.Errorf("reading layer %d: %w", e.Layer, err)
+	}
+	return l.programs[e.Path], nil
+}
+
+// A listing is what a layer holds, without content.
+type listing struct {
+	entries []Entry
+	// programs are the build infos of the files that were asked for, by path; nil
+	// for what is no program of Go.
+	programs map[string]*debug.BuildInfo
+}
+
+// What a layer can say of a path.
+const (
+	nothing   = iota
+	something // as far as links and deletions go
+	plainly   // it holds the file, in folders of its own
+)
+
+// says is what the layer says of a path.
+func (l *listing) says(name string) int {
+	folders := make(map[string]bool)
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		folders[dir] = false
+	}
+	said, times := nothing, 0
+	for i := range l.entries {
+		e := &l.entries[i]
+		dir, base := path.Dir(e.Path), e.Base()
+		_, above := folders[e.Path]
+		_, beside := folders[dir]
+		switch {
+		case e.Path == name:
+			if said, times = something, times+1; e.Type != tar.TypeReg {
+				return something
+			}
+		case above && e.Type != tar.TypeDir:
+			return something
+		case above:
+			folders[e.Path] = true
+		case strings.HasPrefix(base, ".wh.") && (beside || dir == "."):
+			return something
+		}
+	}
+	for _, own := range folders {
+		if !own && said == something {
+			return something
+		}
+	}
+	if times == 1 {
+		return plainly
+	}
+	return said
+}
+
+// list reads what a layer holds, and the build info of the file that stands at
+// the name in it.
+func list(ctx context.Context, layer v1.Layer, name string) (*listing, error) {
+	raw, err := unpacked(layer)
+	if err != nil {
+		return nil, err
+	}
+	defer raw.Close()
+	l := &listing{programs: make(map[string]*debug.BuildInfo)}
+	in := &counted{r: raw, ctx: ctx, sum: noSum{}}
+	for tr := tar.NewReader(in); ; {
+		h, err := tr.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		e, err := entryOf(h)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", h.Name, err)
+		}
+		if l.entries = append(l.entries, *e); len(l.entries) > maxEntries {
+			return nil, fmt.Errorf("more than %d files", maxEntries)
+		}
+		if e.Type == tar.TypeReg && e.Path == name {
+			if l.programs[name], err = infoOf(tr, h.Size); err != nil {
+				return nil, fmt.Errorf("%q: %w", h.Name, err)
+			}
+		}
+	}
+	// To the end, for only then is the layer known to be what its digest says.
+	_, err = io.Copy(io.Discard, in)
+	return l, err
+}
+
+// infoOf reads the build info of a file, nil where it holds none.
+func infoOf(r io.Reader, size int64) (*debug.BuildInfo, error) {
+	if size > maxProgram {
+		return nil, fmt.Errorf("an executable of %d bytes is not looked into", size)
+	}
+	var content bytes.Buffer
+	content.Grow(int(size))
+	if _, err := content.ReadFrom(io.LimitReader(r, maxProgram)); err != nil {
+		return nil, err
+	}
+	info, err := buildinfo.Read(bytes.NewReader(content.Bytes()))
+	switch {
+	case err == nil:
+		return info, nil
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, fmt.Errorf("reading Go build info: %w", err)
+	}
+	return nil, nil // no program of Go, or none at all
+}
+
+// unpacked is a layer's tar. What is compressed with gzip is read faster than by
+// go-containerregistry; its bytes are held against the layer's digest either way.
+func unpacked(layer v1.Layer) (io.ReadCloser, error) {
+	mt, err := layer.MediaType()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !layerTypes[mt]:
+		return nil, fmt.Errorf("media type %s cannot be looked at", mt)
+	case mt != types.OCILayer && mt != types.DockerLayer:
+		return layer.Uncompressed()
+	}
+	raw, err := layer.Compressed()
+	if err != nil {
+		return nil, err
+	}
+	z, err := gzip.NewReader(raw)
+	if err != nil {
+		raw.Close()
+		return nil, err
+	}
+	return &unzipped{z, raw}, nil
+}
+
+// unzipped closes what it reads from.
+type unzipped struct {
+	*gzip.Reader
+	raw io.ReadCloser
+}
+
+func (u *unzipped) Close() error { return errors.Join(u.Reader.Close(), u.raw.Close()) }

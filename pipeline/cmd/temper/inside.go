@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"golang.org/x/sync/errgroup"
+
+	"temper/checks"
+	"temper/checks/images"
+	"temper/pipeline/evidence"
+	"temper/pipeline/release"
+)
+
+// belied tells what an SBOM says that the binaries in the image do not bear out,
+// nil if nothing. Whoever can write into a layout can write an SBOM, and who signs
+// one may not have looked; the provenance is a claim that only its builder can
+// make.
+func belied(statements []*evidence.Statement, list []evidence.Image) error {
+	for _, s := range statements {
+		if s.PredicateType != evidence.SPDX && s.PredicateType != evidence.CycloneDX {
+			continue
+		}
+		about := slices.DeleteFunc(slices.Clone(list), func(img evidence.Image) bool { return !s.About(img.Digest) })
+		if len(about) == 0 {
+			about = list // it is about the index
+		}
+		if err := s.Describes(about...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// binaries are the executables that the images start. One without build info
+// is left out; a rule says so.
+func binaries(j *images.Judgement) []evidence.Image {
+	var list []evidence.Image
+	for _, img := range j.Images {
+		if e := img.Entrypoint; e != nil && e.Facts != nil && e.Facts.Go != nil {
+			list = append(list, evidence.Image{Platform: img.Platform, Digest: img.Digest, Executables: []evidence.Executable{{Go: e.Facts.Go}}})
+		}
+	}
+	return list
+}
+
+// programs are the same of images that nobody judges.
+func programs(ctx context.Context, name string, artifact mutate.Appendable) ([]evidence.Image, error) {
+	startable, err := images.Startable(name, artifact)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]evidence.Image, len(startable))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range startable {
+		g.Go(func() error {
+			digest, err := startable[i].Digest()
+			if err != nil {
+				return err
+			}
+			info, err := images.BuildInfo(ctx, startable[i])
+			if err != nil {
+				return fmt.Errorf("looking into %s: %w", digest, err)
+			}
+			if info != nil {
+				list[i] = evidence.Image{Digest: digest, Executables: []evidence.Executable{{Go: info}}}
+			}
+			return nil
+		})
+	}
+	err = g.Wait()
+	return slices.DeleteFunc(list, func(img evidence.Image) bool { return len(img.Executables) == 0 }), err
+}
+
+// inside holds the SBOMs of a release against the binaries in it.
+func inside(ctx context.Context, r *release.Release, artifact mutate.Appendable) error {
+	var described []*evidence.Statement
+	described = append(described, r.Statements...)
+	for _, platform := range r.Platforms {
+		described = append(described, platform.Statements...)
+	}
+	if !slices.ContainsFunc(described, func(s *evidence.Statement) bool {
+		return s.PredicateType == evidence.SPDX || s.PredicateType == evidence.CycloneDX
+	}) {
+		return nil
+	}
+	list, err := programs(ctx, r.Ref, artifact)
+	if err != nil {
+		return err
+	}
+	if lie := belied(described, list); lie != nil {
+		return release.Refuse(release.Refused, r.Ref, "its SBOM is not that of the binary in it: "+lie.Error())
+	}
+	return nil
+}
+
+// recheck runs the rules on the very bytes that the registry holds, and accepts
+// what the release was signed with: its waivers, as far as they have not expired.
+func recheck(ctx context.Context, p *person, facts *releaseFacts, artifact mutate.Appendable, strict bool, now time.Time) error {
+	var waivers []checks.Waiver
+	for _, w := range facts.Waivers {
+		if !w.Expired {
+			waivers = append(waivers, w.Waiver)
+		}
+	}
+	memory, err := images.NewMemory("") // of this run only: what another check has seen counts for nothing
+	if err != nil {
+		return err
+	}
+	j, err := judge(ctx, facts.Service, artifact, images.Options{Memory: memory}, waivers, now)
+	if err != nil {
+		return err
+	}
+	if err := p.report(j.Report); err != nil {
+		return err
+	}
+	facts.Rechecked = len(j.Report.Rules)
+	if !j.Report.OK() || !j.Report.Passes(strict) {
+		return release.Refuse(release.Refused, facts.Ref, "checked again, "+broken(j.Report, strict))
+	}
+	return nil
+}
