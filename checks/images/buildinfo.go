@@ -168,12 +168,11 @@ func infoOf(r io.Reader, size int64) (*debug.BuildInfo, error) {
 	if size > maxProgram {
 		return nil, fmt.Errorf("an executable of %d bytes is not looked into", size)
 	}
-	var content bytes.Buffer
-	content.Grow(int(size))
-	if _, err := content.ReadFrom(io.LimitReader(r, maxProgram)); err != nil {
+	content := make([]byte, size)
+	if _, err := io.ReadFull(r, content); err != nil {
 		return nil, err
 	}
-	info, err := buildinfo.Read(bytes.NewReader(content.Bytes()))
+	info, err := buildinfo.Read(bytes.NewReader(content))
 	switch {
 	case err == nil:
 		return info, nil

@@ -70,7 +70,7 @@ func watch(t *testing.T, text string) (v1.Image, []*watched) {
 	var all []*watched
 	var adds []v1.Layer
 	for _, l := range layers {
-		w := &watched{Layer: l}
+		w := &watched{Layer: l, mediaType: types.OCIUncompressedLayer} // so that it is asked for what is packed or for what is not
 		all, adds = append(all, w), append(adds, w)
 	}
 	return rebuilt(t, config, adds...), all
@@ -255,7 +255,7 @@ text
 		layer *watched
 		want  string
 	}{
-		{"altered bytes", &watched{Layer: layers[0].Layer, otherBytes: true}, "its bytes have digest"},
+		{"altered bytes", &watched{Layer: layers[0].Layer, otherBytes: true, mediaType: types.OCIUncompressedLayer}, "its bytes have digest"},
 		{"the diff id of another layer", &watched{Layer: layers[0].Layer, diffID: cleanID}, "its content has digest"},
 		{"a foreign layer", &watched{Layer: layers[0].Layer, mediaType: types.DockerForeignLayer}, "cannot be looked at"},
 	} {

@@ -212,14 +212,7 @@ func (f layerFile) Read(p []byte) (int, error) {
 }
 
 func readLayer(rd *reading, layer v1.Layer, want v1.Hash) ([]Entry, error) {
-	mt, err := layer.MediaType()
-	if err != nil {
-		return nil, err
-	}
-	if !layerTypes[mt] {
-		return nil, fmt.Errorf("media type %s cannot be looked at", mt)
-	}
-	raw, err := layer.Uncompressed()
+	raw, err := unpacked(layer)
 	if err != nil {
 		return nil, err
 	}

@@ -127,15 +127,21 @@ func (p *Policy) judge(ref string, r *release.Release, now time.Time) (provenanc
 }
 
 // best is the statement of a type with which the least is amiss, and what that
-// is: an image that was released twice has two, and one of them will do.
+// is: an image that was released twice has two, and one of them will do. Of two
+// builds the later counts.
 func best(r *release.Release, predicateType string, amiss func(*evidence.Statement) ([]string, error)) (one *evidence.Statement, least []string, err error) {
+	var at time.Time
 	for _, s := range of(r.Statements, predicateType) {
 		noes, err := amiss(s)
 		if err != nil {
 			return nil, nil, err
 		}
-		if one == nil || len(noes) < len(least) {
-			one, least = s, noes
+		var finished time.Time
+		if from, err := s.Origin(); err == nil {
+			finished = from.Finished
+		}
+		if one == nil || len(noes) < len(least) || len(noes) == len(least) && !finished.Before(at) {
+			one, least, at = s, noes, finished
 		}
 	}
 	return one, least, nil

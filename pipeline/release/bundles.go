@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	protodsse "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 	"github.com/sigstore/sigstore-go/pkg/verify"
 
@@ -96,8 +97,8 @@ func (c *claims) tryBundle(raw []byte, digest, about v1.Hash, by *Verifier) {
 	}
 }
 
-// addBundle verifies a bundle and adds what it says. It also tells whether the
-// bundle, trusted or not, says that it is a signature.
+// addBundle verifies a bundle and adds what it says. Of one that does not count it
+// also tells whether it says that it is a signature.
 func (c *claims) addBundle(raw []byte, about v1.Hash, by *Verifier) (isSignature bool, err error) {
 	var b bundle.Bundle
 	if err := untripped(func() error { return b.UnmarshalJSON(raw) }); err != nil {
@@ -107,15 +108,19 @@ func (c *claims) addBundle(raw []byte, about v1.Hash, by *Verifier) (isSignature
 	if envelope == nil {
 		return false, errors.New("it signs a message and not a statement")
 	}
-	isSignature = saysSignature(envelope.GetPayload())
+	err = c.addStatement(&b, envelope, about, by)
+	return err != nil && saysSignature(envelope.GetPayload()), err
+}
+
+func (c *claims) addStatement(b *bundle.Bundle, envelope *protodsse.Envelope, about v1.Hash, by *Verifier) error {
 	if envelope.GetPayloadType() != string(evidence.MediaType) {
-		return isSignature, fmt.Errorf("it signs a %s", envelope.GetPayloadType())
+		return fmt.Errorf("it signs a %s", envelope.GetPayloadType())
 	}
-	sig, err := by.verifyBundle(&b, about)
+	sig, err := by.verifyBundle(b, about)
 	if err != nil {
-		return isSignature, err
+		return err
 	}
-	return isSignature, c.add(envelope.GetPayload(), about, sig)
+	return c.add(envelope.GetPayload(), about, sig)
 }
 
 func (v *Verifier) verifyBundle(b *bundle.Bundle, about v1.Hash) (signing, error) {

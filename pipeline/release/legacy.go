@@ -170,10 +170,15 @@ func (c *claims) addEnvelope(ctx context.Context, f fetched, about v1.Hash, by *
 	if err != nil {
 		return err
 	}
-	if saysSignature(raw) {
+	before := len(c.signings)
+	if err := c.add(raw, about, sig); err != nil {
+		return err
+	}
+	if len(c.signings) > before {
+		c.signings = c.signings[:before]
 		return errors.New("it says that it is a signature, which this form does not hold")
 	}
-	return c.add(raw, about, sig)
+	return nil
 }
 
 func (v *Verifier) verifyEnvelope(ctx context.Context, f fetched, about v1.Hash) (signing, error) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -115,14 +117,20 @@ func publish(ctx context.Context, p *person, f releaseFlags, layout, repository 
 		Keychain: credentials{[]string{targets[0].RegistryStr()}},
 	}
 
+	signing := f.ahead(func() (signs, error) {
+		signer, format, err := f.signer(ctx, p, format, f.chosen, f.insecure)
+		return signs{signer, format}, err
+	})
 	reports, err := f.judge(ctx, p, layout, list)
 	if err != nil {
 		return err
 	}
-	var signer *release.Signer
-	if signer, opts.Format, err = f.signer(ctx, p, format, f.chosen, f.insecure); err != nil {
+	with, err := signing()
+	if err != nil {
 		return err
 	}
+	signer := with.signer
+	opts.Format = with.format
 	type released struct {
 		Name   string   `json:"name"`
 		Ref    string   `json:"ref"`
@@ -160,6 +168,23 @@ func publish(ctx context.Context, p *person, f releaseFlags, layout, repository 
 		return p.json(out)
 	}
 	return nil
+}
+
+// signs is who signs, and in which form.
+type signs struct {
+	signer *release.Signer
+	format release.Format
+}
+
+// ahead opens a key while the images are judged, for both take their time. Not
+// where a person has to be asked for its password, and not for an identity: what
+// is not released need not be in anybody's log.
+func (f *releaseFlags) ahead(open func() (signs, error)) func() (signs, error) {
+	opened := sync.OnceValues(open)
+	if _, said := os.LookupEnv("COSIGN_PASSWORD"); said && f.key != "" {
+		go opened()
+	}
+	return opened
 }
 
 // judge runs the rules again on the very bytes, for a report in a folder is a
