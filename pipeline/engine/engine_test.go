@@ -314,6 +314,10 @@ func TestVerify(t *testing.T) {
 	if _, err := p.Verify(context.Background(), []string{"reg/orders:v1"}, Trust{Key: key}, Registry{}); err != nil {
 		t.Fatal(err)
 	}
+	policy := p.client.Directory().WithNewFile(PolicyName, "signers: [{key: cosign.pub}]").WithNewFile("cosign.pub", "key")
+	if _, err := p.Verify(context.Background(), []string{"reg/orders:v1"}, Trust{Policy: policy, Recheck: true}, Registry{}); err != nil {
+		t.Fatal(err)
+	}
 	if got := e.golden(t, "verify"); !strings.Contains(got, "TEMPER_ASKED_AT") {
 		t.Error("the step can be answered from a cache")
 	}

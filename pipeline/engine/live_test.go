@@ -256,6 +256,15 @@ func TestLivePipeline(t *testing.T) {
 	if err := json.Unmarshal([]byte(answer), &verified); err != nil || len(verified.Answers) != 1 || !verified.Answers[0].Verified {
 		t.Errorf("Verify = %s, %v", answer, err)
 	}
+	policy := client.Directory().WithNewFile("cosign.pub", public)
+	asked := "signers: [{key: cosign.pub}]\nservices: [good]\nrules: [images]\n"
+	if answer, err := p.Verify(ctx, []string{"registry:5000/live/good:v1"}, Trust{Policy: policy.WithNewFile(PolicyName, asked), Recheck: true}, registry); err != nil || !strings.Contains(answer, `"rechecked": `) {
+		t.Errorf("Verify by a policy = %s, %v", answer, err)
+	}
+	other := policy.WithNewFile(PolicyName, strings.Replace(asked, "good", "another", 1))
+	if _, err := p.Verify(ctx, []string{"registry:5000/live/good:v1"}, Trust{Policy: other}, registry); err == nil || !strings.Contains(err.Error(), `it is the service "good", and the policy wants another`) {
+		t.Errorf("Verify by a policy that wants another service: %v", err)
+	}
 	others, err := p.Keygen(nil)
 	if err != nil {
 		t.Fatal(err)

@@ -166,8 +166,17 @@ func (p *Pipeline) Release(ctx context.Context, layout *dagger.Directory, reposi
 	return strings.Fields(said.out), nil
 }
 
-// Trust is whom to believe: the holder of a key, or an identity.
+// PolicyName is what the policy in the folder of [Trust] is called.
+const PolicyName = "release.yaml"
+
+// Trust is whom to believe: the holder of a key, an identity, or whom a policy
+// names.
 type Trust struct {
+	// Policy is a folder that holds the policy, [PolicyName], and the keys and the
+	// trusted root that it names.
+	Policy *dagger.Directory
+	// Recheck runs the rules again on the images in the registry.
+	Recheck bool
 	// Key is the public key, such as cosign.pub.
 	Key *dagger.File
 	// Identity and Issuer are exactly who signed without a key, such as
@@ -183,6 +192,12 @@ type Trust struct {
 func (t Trust) in(c *dagger.Container, args []string) (*dagger.Container, []string) {
 	if t.Key != nil {
 		c, args = c.WithMountedFile("/key.pub", t.Key), append(args, "--key", "/key.pub")
+	}
+	if t.Policy != nil {
+		c, args = c.WithMountedDirectory("/policy", t.Policy), append(args, "--policy", "/policy/"+PolicyName)
+	}
+	if t.Recheck {
+		args = append(args, "--recheck")
 	}
 	for _, f := range []struct{ name, value string }{
 		{"--identity", t.Identity}, {"--issuer", t.Issuer}, {"--identity-regexp", t.IdentityRegexp}, {"--issuer-regexp", t.IssuerRegexp},

@@ -319,6 +319,13 @@ func (t *Temper) Verify(
 	// Whom to believe with an own Sigstore, as its trusted root has it.
 	// +optional
 	trustedRoot *dagger.File,
+	// A folder with the policy release.yaml and the keys that it names: who must
+	// have signed, and what else a release must be. Then key and identity are left out.
+	// +optional
+	policy *dagger.Directory,
+	// Run the rules again on the image in the registry.
+	// +optional
+	recheck bool,
 	// The user to log in as; anonymous without it.
 	// +optional
 	username string,
@@ -340,11 +347,14 @@ func (t *Temper) Verify(
 	if err != nil {
 		return "", err
 	}
-	trust := engine.Trust{Identity: identity, Issuer: issuer, IdentityRegexp: identityRegexp, IssuerRegexp: issuerRegexp}
+	trust := engine.Trust{Recheck: recheck, Identity: identity, Issuer: issuer, IdentityRegexp: identityRegexp, IssuerRegexp: issuerRegexp}
 	if trust.Key, err = fileIn(ctx, client, key); err != nil {
 		return "", err
 	}
 	if trust.TrustedRoot, err = fileIn(ctx, client, trustedRoot); err != nil {
+		return "", err
+	}
+	if trust.Policy, err = directoryIn(ctx, client, policy); err != nil {
 		return "", err
 	}
 	at, err := registryAt(ctx, client, ref, username, password, registry, insecure)

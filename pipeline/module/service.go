@@ -348,6 +348,13 @@ func (p *Published) Verify(
 	// Whom to believe with an own Sigstore, as its trusted root has it.
 	// +optional
 	trustedRoot *dagger.File,
+	// A folder with the policy release.yaml and the keys that it names. Then key and
+	// identity are left out.
+	// +optional
+	policy *dagger.Directory,
+	// Run the rules again on the image in the registry.
+	// +optional
+	recheck bool,
 ) (string, error) {
-	return p.Temper.Verify(ctx, p.Ref, key, identity, issuer, "", "", trustedRoot, p.Username, p.Password, p.Registry, p.Insecure)
+	return p.Temper.Verify(ctx, p.Ref, key, identity, issuer, "", "", trustedRoot, policy, recheck, p.Username, p.Password, p.Registry, p.Insecure)
 }

@@ -54,6 +54,14 @@ func fileIn(ctx context.Context, client *sdk.Client, file *dagger.File) (*sdk.Fi
 	return in[*sdk.File](ctx, client, file.ID)
 }
 
+// directoryIn is in for a folder that may be nil.
+func directoryIn(ctx context.Context, client *sdk.Client, dir *dagger.Directory) (*sdk.Directory, error) {
+	if dir == nil {
+		return nil, nil
+	}
+	return in[*sdk.Directory](ctx, client, dir.ID)
+}
+
 func outDirectory(ctx context.Context, dir *sdk.Directory) (*dagger.Directory, error) {
 	id, err := dir.ID(ctx)
 	if err != nil {
