@@ -300,7 +300,7 @@ func build(started time.Time) Build {
 	return Build{
 		Parameters: map[string]any{"service": "orders", "platforms": []string{"linux/amd64", "linux/arm64"}},
 		Source:     Source{URI: "https://example.com/shop", Commit: strings.Repeat("c", 40), Dirty: true},
-		Go:         "go1.26.8", Chosen: "go.mod",
+		Go:         "go1.26.8", Chosen: "go.mod", Toolchain: "h1:dG9vbGNoYWlu",
 		Base: base, Sums: known.Sums, Version: "devel",
 		Started: started, Finished: started.Add(time.Minute),
 	}

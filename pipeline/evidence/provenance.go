@@ -30,7 +30,10 @@ type Build struct {
 	// Go is the release that compiled, such as "go1.26.8", and Chosen what named
 	// it.
 	Go, Chosen string
-	Base       Base
+	// Toolchain is the hash of the programs that compiled, as go.sum has hashes of
+	// modules; empty where nobody knows.
+	Toolchain string
+	Base      Base
 	// Signed is who signed the base.
 	Signed Signer
 	// Sums is the module's go.sum by "path version", for vendored builds.
@@ -52,11 +55,7 @@ func ProvenanceOf(b Build, images ...Image) *slsa.ProvenancePredicate {
 		URI:         b.Base.Name,
 		Digest:      common.DigestSet{b.Base.Digest.Algorithm: b.Base.Digest.Hex},
 		Annotations: b.Signed.annotations(),
-	}, slsa.ResourceDescriptor{
-		Name:        "go",
-		URI:         "pkg:golang/toolchain@" + strings.TrimPrefix(b.Go, "go"),
-		Annotations: map[string]any{"chosenBy": b.Chosen},
-	})
+	}, b.toolchain())
 	_, modules := Modules(b.Sums, images...)
 	for _, m := range modules {
 		d := slsa.ResourceDescriptor{Name: m.Path, URI: m.purl()}
@@ -82,6 +81,18 @@ func ProvenanceOf(b Build, images ...Image) *slsa.ProvenancePredicate {
 			BuildMetadata: slsa.BuildMetadata{StartedOn: &started, FinishedOn: &finished},
 		},
 	}
+}
+
+func (b Build) toolchain() slsa.ResourceDescriptor {
+	d := slsa.ResourceDescriptor{
+		Name:        "go",
+		URI:         "pkg:golang/toolchain@" + strings.TrimPrefix(b.Go, "go"),
+		Annotations: map[string]any{"chosenBy": b.Chosen},
+	}
+	if b.Toolchain != "" {
+		d.Digest = common.DigestSet{"dirHash": b.Toolchain}
+	}
+	return d
 }
 
 // SameBuild tells whether two provenances differ in nothing but when the build

@@ -71,7 +71,7 @@ func Publish(ctx context.Context, repo name.Repository, report *checks.Report, a
 	if err != nil {
 		return name.Digest{}, err
 	}
-	p, err := publishing(ctx, repo, signer, opts)
+	p, err := publishing(ctx, repo, signer, opts.watched(all))
 	if err != nil {
 		return name.Digest{}, err
 	}
@@ -84,6 +84,7 @@ func Publish(ctx context.Context, repo name.Repository, report *checks.Report, a
 	if err := p.attest(ctx, all, about); err != nil {
 		return name.Digest{}, err
 	}
+	opts.at(Tagging)
 	for _, tag := range names {
 		if err := p.push.Push(ctx, tag, whole); err != nil {
 			return name.Digest{}, fmt.Errorf("moving the tag %s: %w", tag, plain(err))
@@ -201,6 +202,7 @@ type publication struct {
 	pull   *remote.Puller
 	// patience is that of the options.
 	patience time.Duration
+	at       func(Stage)
 
 	// sealed are the statements that were signed already, by their bytes. One may
 	// be about several manifests, and signing it again would make another
@@ -225,7 +227,7 @@ func (p *publication) seal(ctx context.Context, s statement) (*sealed, error) {
 }
 
 func publishing(ctx context.Context, repo name.Repository, signer *Signer, opts Options) (*publication, error) {
-	p := &publication{repo: repo, signer: signer, format: opts.Format, patience: cmp.Or(opts.patience, 2*time.Second)}
+	p := &publication{repo: repo, signer: signer, format: opts.Format, patience: cmp.Or(opts.patience, 2*time.Second), at: opts.at}
 	if p.format == "" {
 		p.format = Both
 	}
@@ -292,12 +294,14 @@ func (p *publication) attest(ctx context.Context, all []manifest, about [][]stat
 	}
 	const times = 3
 	for attempt := 1; ; attempt++ {
+		p.at(Signing)
 		err := each(ctx, p.read.jobs, len(work), func(ctx context.Context, i int) error {
 			return work[i].attach(ctx)
 		})
 		if err != nil {
 			return err
 		}
+		p.at(ReadingBack)
 		ref := p.repo.Digest(all[0].Digest.String())
 		_, err = p.read.open(ctx, ref.String(), all[0].Digest, nil, p.signer.verifier, Policy{Format: p.format})
 		var no *Refusal

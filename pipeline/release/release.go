@@ -106,6 +106,9 @@ type Options struct {
 	Insecure []string
 	// Jobs is how many requests may run at a time; 0 means 8.
 	Jobs int
+	// Progress, if it is set, is told how far Publish has come, from several
+	// goroutines.
+	Progress func(Progress)
 
 	// backoff is between attempts at a request that failed for a passing
 	// reason; the zero value means go-containerregistry's, 1 s and then 3 s.

@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,6 +93,7 @@ func (l *line) make(ctx context.Context, svc *service.Service, slots chan struct
 		return nil, err
 	}
 	l.note("%s: compiling with %s, as %s says", svc.Name, toolchain.Version, toolchain.Chosen)
+	go toolchain.Sum() // for the provenance, while others work
 	one := &product{service: svc, toolchain: toolchain, base: l.base}
 	bins := make([]*binary.Binary, len(l.repo.Platforms))
 	g, buildCtx := errgroup.WithContext(ctx)
@@ -267,11 +270,16 @@ func (l *line) state(one *product) error {
 			return err
 		}
 	}
+	sum, err := one.toolchain.Sum()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a distribution that keeps them elsewhere
+		return err
+	}
 	provenance := evidence.ProvenanceOf(evidence.Build{
 		Parameters: l.parameters(svc),
 		Source:     one.source,
 		Go:         one.toolchain.Version,
 		Chosen:     one.toolchain.Chosen,
+		Toolchain:  sum,
 		Base:       base,
 		Signed:     one.base.signer,
 		Sums:       known.Sums,

@@ -153,7 +153,10 @@ func publish(ctx context.Context, p *person, f releaseFlags, layout, repository 
 		if err != nil {
 			return err
 		}
+		var done func()
+		opts.Progress, done = p.progress(targets[i].Name())
 		digest, err := release.Publish(ctx, targets[i], reports[i], e.Artifact, statements, signer, f.tags, opts)
+		done()
 		if err != nil {
 			return refused(err)
 		}

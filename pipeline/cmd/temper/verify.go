@@ -206,10 +206,13 @@ type releaseFacts struct {
 	AlsoSignedBy []string       `json:"alsoSignedBy"`
 	Platforms    []platformFact `json:"platforms"`
 	// Source is git+URL@COMMIT, empty where the provenance names none.
-	Source  string `json:"source"`
-	Go      string `json:"go"`
-	Builder string `json:"builder"`
-	Base    string `json:"base"`
+	Source string `json:"source"`
+	// Go is the release that compiled, Toolchain the hash of its programs as the
+	// builder had them, empty where the provenance has none.
+	Go        string `json:"go"`
+	Toolchain string `json:"toolchain"`
+	Builder   string `json:"builder"`
+	Base      string `json:"base"`
 	// BaseSigner is who signed the base, as whoever built saw; empty if they did
 	// not look.
 	BaseSigner string `json:"baseSigner"`
@@ -290,7 +293,7 @@ func (f *releaseFacts) provenance(s *evidence.Statement) error {
 	if err != nil {
 		return err
 	}
-	f.Builder, f.Service, f.Go, f.BaseSigner = from.Builder, from.Service, from.Go, from.Signed.String()
+	f.Builder, f.Service, f.Go, f.Toolchain, f.BaseSigner = from.Builder, from.Service, from.Go, from.Toolchain, from.Signed.String()
 	if from.Source.Commit != "" {
 		f.Source = from.Source.String()
 	}
