@@ -4,7 +4,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 EXAMPLES = $(wildcard examples/*/go.mod)
 DEMO = .temper/demo
 
-.PHONY: all demo demo-steps test test-examples lint bench bench-engine sbom cosign clean bin/temper
+.PHONY: all demo demo-steps test test-examples lint bench bench-engine bench-signing sbom cosign clean bin/temper
 
 all: bin/temper
 
@@ -44,6 +44,10 @@ lint:
 bench:
 	$(GO) run -C tools/bench . -C ../.. $(BENCH)
 	$(GO) run -C tools/dockle . -C ../..
+
+# Ratios against the cosign commands, with one key on one registry.
+bench-signing: cosign
+	GOWORK=off $(GO) run -C tools/signing . -C ../.. $(BENCH)
 
 # Ratios against a plain module, on the engine that dagger finds.
 bench-engine:

@@ -1,0 +1,3 @@
+module temper/tools/signing
+
+go 1.26
