@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -35,14 +36,14 @@ const (
 )
 
 // Load reads a policy, and the keys and the trusted root that it names, whose
-// paths are relative to the file. The error joins every mistake, each with file,
+// paths are relative to the file; a service that holds a key is asked for it. The error joins every mistake, each with file,
 // line and column.
-func Load(file string, known Known) (*Policy, error) {
+func Load(ctx context.Context, file string, known Known) (*Policy, error) {
 	data, err := strict.Read(file)
 	if err != nil {
 		return nil, fmt.Errorf("reading policy: %w", err)
 	}
-	l := &loader{Decoder: strict.Decoder{File: filepath.ToSlash(file)}, dir: filepath.Dir(file), known: known}
+	l := &loader{ctx: ctx, Decoder: strict.Decoder{File: filepath.ToSlash(file)}, dir: filepath.Dir(file), known: known}
 	p := new(Policy)
 	root := l.Parse(data)
 	if root != nil {
@@ -68,6 +69,7 @@ func Load(file string, known Known) (*Policy, error) {
 // A loader reads one policy.
 type loader struct {
 	strict.Decoder
+	ctx   context.Context // of the whole
 	dir   string
 	known Known
 	// root is the trusted root, once it was asked for.
@@ -206,7 +208,7 @@ func (b believed) load(l *loader, n *yaml.Node) Believed {
 		if !strings.Contains(at, "://") && !filepath.IsAbs(at) {
 			at = filepath.Join(l.dir, at)
 		}
-		by, err := release.LoadVerifier(at)
+		by, err := release.LoadVerifier(l.ctx, at)
 		if err != nil {
 			l.Wrong(n, "key: %v", err)
 		}

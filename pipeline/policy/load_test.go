@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -85,7 +86,7 @@ func loaded(t *testing.T, policy txtar.File) txtar.File {
 			t.Fatal(err)
 		}
 	}
-	p, err := Load(policy.Name, known())
+	p, err := Load(context.Background(), policy.Name, known())
 	if err != nil {
 		return txtar.File{Name: "want.err", Data: []byte(err.Error() + "\n")}
 	}
@@ -105,24 +106,24 @@ func TestLoadTakesSignersFromOneSide(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	by, err := release.LoadVerifier("ours.pub")
+	by, err := release.LoadVerifier(context.Background(), "ours.pub")
 	if err != nil {
 		t.Fatal(err)
 	}
 	with := known()
 	with.Signers = []Signer{NewSigner(by)}
-	p, err := Load("none.yaml", with)
+	p, err := Load(context.Background(), "none.yaml", with)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(p.Signers) != 1 || p.Signers[0].AnyOf[0].String() != by.String() || !p.Strict {
 		t.Errorf("Load: %+v", p)
 	}
-	_, err = Load("some.yaml", with)
+	_, err = Load(context.Background(), "some.yaml", with)
 	if want := "some.yaml names the signers, and so does the command line; leave one of the two out"; err == nil || err.Error() != want {
 		t.Errorf("Load: %v, want %s", err, want)
 	}
-	_, err = Load("none.yaml", known())
+	_, err = Load(context.Background(), "none.yaml", known())
 	if want := "none.yaml does not say who must have signed; write signers: [{key: cosign.pub}]"; err == nil || err.Error() != want {
 		t.Errorf("Load: %v, want %s", err, want)
 	}

@@ -48,7 +48,7 @@ func newWorkbench(t *testing.T) *workbench {
 	} {
 		b.write(t, file, content)
 	}
-	if b.signer, err = LoadSigner(filepath.Join(b.dir, "cosign.key"), password("secret")); err != nil {
+	if b.signer, err = LoadSigner(context.Background(), filepath.Join(b.dir, "cosign.key"), password("secret")); err != nil {
 		t.Fatal(err)
 	}
 	return b

@@ -57,7 +57,19 @@ type Signer struct {
 // LoadSigner reads an encrypted private key in cosign's format from a file, or
 // from the environment as env://NAME. It asks for the password once, and only
 // when there is a key to decrypt.
-func LoadSigner(ref string, password func() ([]byte, error)) (*Signer, error) {
+//
+// A temper that is built with the tag kms also takes a reference to a key that a
+// service holds: awskms://, azurekms://, gcpkms://, hashivault:// or openbao://, as
+// cosign has them, and NAME:// where a program sigstore-kms-NAME is on the PATH.
+// The service is asked for the public key once, and for each signature.
+func LoadSigner(ctx context.Context, ref string, password func() ([]byte, error)) (*Signer, error) {
+	if managed(ref) != "" {
+		key, err := openManaged(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		return NewSigner(key)
+	}
 	raw, err := readKey(ref)
 	if err != nil {
 		return nil, fmt.Errorf("reading private key: %w", err)
@@ -145,8 +157,16 @@ func (v *Verifier) known() error {
 }
 
 // LoadVerifier reads a public key as PEM from a file, or from the environment
-// as env://NAME.
-func LoadVerifier(ref string) (*Verifier, error) {
+// as env://NAME, or asks the service that holds the key, as for [LoadSigner].
+// Nobody is asked once it has returned.
+func LoadVerifier(ctx context.Context, ref string) (*Verifier, error) {
+	if managed(ref) != "" {
+		key, err := openManaged(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		return NewVerifier(key.Verifier)
+	}
 	raw, err := readKey(ref)
 	if err != nil {
 		return nil, fmt.Errorf("reading public key: %w", err)
@@ -208,7 +228,7 @@ func (v *Verifier) Key() signature.Verifier { return v.key }
 func readKey(ref string) ([]byte, error) {
 	if scheme, name, ok := strings.Cut(ref, "://"); ok {
 		if scheme != "env" {
-			return nil, fmt.Errorf("%s: a key is a file or env://NAME; this temper knows no %s://", ref, scheme)
+			return nil, fmt.Errorf("%s: a key is a file, env://NAME, or in a service (%s); this temper knows no %s://", ref, schemes(), scheme)
 		}
 		value, ok := os.LookupEnv(name)
 		if !ok {

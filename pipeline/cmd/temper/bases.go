@@ -30,7 +30,7 @@ func openBase(ctx context.Context, p *person, repo *service.Repository, trusted 
 	if err != nil {
 		return nil, err
 	}
-	by, err := verifierOf(repo, trusted)
+	by, err := verifierOf(ctx, repo, trusted)
 	if err != nil || by == nil {
 		return &signedBase{Base: base}, err
 	}
@@ -39,7 +39,7 @@ func openBase(ctx context.Context, p *person, repo *service.Repository, trusted 
 
 // verifierOf returns who must have signed the base, nil where nobody is named.
 // Distroless always has a signer.
-func verifierOf(repo *service.Repository, file string) (*release.Verifier, error) {
+func verifierOf(ctx context.Context, repo *service.Repository, file string) (*release.Verifier, error) {
 	var s service.Signer
 	if repo.Signer != nil {
 		s = *repo.Signer
@@ -55,7 +55,7 @@ func verifierOf(repo *service.Repository, file string) (*release.Verifier, error
 	}
 	switch {
 	case s.Key != "":
-		return release.LoadVerifier(s.Key)
+		return release.LoadVerifier(ctx, s.Key)
 	case s.Identity == "":
 		return nil, nil
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -225,7 +226,7 @@ func TestVerifierOf(t *testing.T) {
 		{name: "a trusted root for a key", base: "x", signer: &service.Signer{Key: key}, trustedRoot: trusted, err: "names no identity"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			v, err := verifierOf(&service.Repository{Base: tc.base, Signer: tc.signer}, tc.trustedRoot)
+			v, err := verifierOf(context.Background(), &service.Repository{Base: tc.base, Signer: tc.signer}, tc.trustedRoot)
 			if tc.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tc.err) {
 					t.Errorf("err is %v, want %q", err, tc.err)

@@ -148,7 +148,7 @@ func newest(ctx context.Context, p *person, f updateFlags, repo *service.Reposit
 		return nil, err
 	}
 	facts.Newer = facts.Newest != facts.Base
-	by, err := verifierOf(repo, f.trusted)
+	by, err := verifierOf(ctx, repo, f.trusted)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -59,9 +60,9 @@ func (f *believedFlags) check(refs []string, policy string) error {
 }
 
 // verifier returns who is believed.
-func (f *believedFlags) verifier() (*release.Verifier, error) {
+func (f *believedFlags) verifier(ctx context.Context) (*release.Verifier, error) {
 	if f.key != "" {
-		return release.LoadVerifier(f.key)
+		return release.LoadVerifier(ctx, f.key)
 	}
 	trusted, err := trustedRoot(f.trustedRoot)
 	if err != nil {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"io/fs"
 	"os"
@@ -48,11 +49,11 @@ func TestKeygenFiles(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("files with umask %#o (-want +got):\n%s", umask, diff)
 		}
-		signer, err := release.LoadSigner(prefix+".key", func() ([]byte, error) { return []byte("secret"), nil })
+		signer, err := release.LoadSigner(context.Background(), prefix+".key", func() ([]byte, error) { return []byte("secret"), nil })
 		if err != nil {
 			t.Fatal(err)
 		}
-		verifier, err := release.LoadVerifier(prefix + ".pub")
+		verifier, err := release.LoadVerifier(context.Background(), prefix+".pub")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -251,7 +251,7 @@ func lie(ts *testscript.TestScript, _ bool, args []string) {
 func vouch(ts *testscript.TestScript, _ bool, args []string) {
 	entries, err := image.Read(ts.MkAbs(args[1]))
 	ts.Check(err)
-	signer, err := release.LoadSigner(ts.MkAbs(args[0]), func() ([]byte, error) { return []byte(ts.Getenv("COSIGN_PASSWORD")), nil })
+	signer, err := release.LoadSigner(context.Background(), ts.MkAbs(args[0]), func() ([]byte, error) { return []byte(ts.Getenv("COSIGN_PASSWORD")), nil })
 	ts.Check(err)
 	for _, e := range entries {
 		digest, err := e.Artifact.Digest()
@@ -310,7 +310,7 @@ func sboms(ts *testscript.TestScript, _ bool, args []string) {
 func attested(ts *testscript.TestScript, _ bool, args []string) {
 	ref, err := name.ParseReference(args[0])
 	ts.Check(err)
-	verifier, err := release.LoadVerifier(ts.MkAbs(args[1]))
+	verifier, err := release.LoadVerifier(context.Background(), ts.MkAbs(args[1]))
 	ts.Check(err)
 	r, err := release.Open(context.Background(), ref, verifier, release.Policy{}, release.Options{})
 	ts.Check(err)

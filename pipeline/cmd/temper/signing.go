@@ -100,7 +100,7 @@ func (f *signingFlags) tokens(ctx context.Context) (release.TokenSource, error) 
 // an instance may make bundles only; chosen means that the format was asked for.
 func (f *signingFlags) signer(ctx context.Context, p *person, format release.Format, chosen bool, insecure []string) (*release.Signer, release.Format, error) {
 	if f.key != "" {
-		s, err := release.LoadSigner(f.key, func() ([]byte, error) { return p.password(false) })
+		s, err := release.LoadSigner(ctx, f.key, func() ([]byte, error) { return p.password(false) })
 		return s, format, err
 	}
 	services, err := f.services(format)

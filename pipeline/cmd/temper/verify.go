@@ -95,7 +95,7 @@ func verify(ctx context.Context, p *person, f verifyFlags, refs []string) error 
 		parsed[i] = ref
 		login.registries = append(login.registries, parsed[i].Context().RegistryStr())
 	}
-	wanted, err := f.wanted()
+	wanted, err := f.wanted(ctx)
 	if err != nil {
 		return err
 	}
@@ -138,10 +138,10 @@ func verify(ctx context.Context, p *person, f verifyFlags, refs []string) error 
 
 // wanted is the policy in the file, or one that asks for a signer and nothing
 // more.
-func (f *verifyFlags) wanted() (*policy.Policy, error) {
+func (f *verifyFlags) wanted(ctx context.Context) (*policy.Policy, error) {
 	var signers []policy.Signer
 	if f.named() {
-		verifier, err := f.verifier()
+		verifier, err := f.verifier(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -150,7 +150,7 @@ func (f *verifyFlags) wanted() (*policy.Policy, error) {
 	if f.policy == "" {
 		return &policy.Policy{Signers: signers}, nil
 	}
-	return policy.Load(f.policy, policy.Known{
+	return policy.Load(ctx, f.policy, policy.Known{
 		Rules:   ruleNames(),
 		Groups:  map[string][]string{"images": namesOf(images.AllRules()), "probes": namesOf(probes.AllRules())},
 		Root:    func() (*release.TrustedRoot, error) { return trustedRoot(f.trustedRoot) },
