@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -86,12 +87,17 @@ func newManagedKey(ctx context.Context, ref string, service signature.Signer, pa
 	if err != nil {
 		return nil, unserved(ref, err)
 	}
-	details, err := signature.GetDefaultAlgorithmDetails(public, options.WithED25519ph())
+	if _, ok := public.(ed25519.PublicKey); ok {
+		// Of a file cosign signs the digest (Ed25519ph), with a service the message,
+		// and verifies the message alone.
+		return nil, fmt.Errorf("%s is an Ed25519 key, with which cosign, services and Temper sign in different ways; take one of ECDSA P-256", ref)
+	}
+	details, err := signature.GetDefaultAlgorithmDetails(public)
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot sign images: %w", ref, err)
 	}
 	k.hash = details.GetHashType()
-	k.Verifier, err = signature.LoadDefaultVerifier(public, options.WithED25519ph())
+	k.Verifier, err = signature.LoadDefaultVerifier(public)
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot sign images: %w", ref, err)
 	}

@@ -18,7 +18,7 @@ type believedFlags struct {
 
 func (f *believedFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.key, "key", "", "verify with the public key in `FILE`, or env://NAME")
+	flags.StringVar(&f.key, "key", "", "verify with the public key in `REF`: a file, env://NAME or a key in a service")
 	flags.StringVar(&f.Subject, "identity", "", "verify that `ID` signed, a mail address or a workflow, exactly")
 	flags.StringVar(&f.SubjectRegexp, "identity-regexp", "", "verify that an identity signed which `RE` matches from its first character to its last")
 	flags.StringVar(&f.Issuer, "issuer", "", "`URL` of who vouches for the identity, exactly")

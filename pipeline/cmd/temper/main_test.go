@@ -79,10 +79,13 @@ func TestStories(t *testing.T) {
 		RequireExplicitExec: false,
 		UpdateScripts:       os.Getenv("UPDATE") != "",
 		Condition: func(cond string) (bool, error) {
-			if cond != "sandbox" {
-				return false, fmt.Errorf("there is no condition %q", cond)
+			switch cond {
+			case "sandbox":
+				return sandbox.Able() == nil || userNamespaces(), nil
+			case "kms":
+				return servicesKnown, nil
 			}
-			return sandbox.Able() == nil || userNamespaces(), nil
+			return false, fmt.Errorf("there is no condition %q", cond)
 		},
 		Setup: func(e *testscript.Env) error {
 			server := httptest.NewServer(registry.New(registry.WithReferrersSupport(true), registry.Logger(log.New(io.Discard, "", 0))))
@@ -105,7 +108,7 @@ func TestStories(t *testing.T) {
 			"sboms": sboms, "attested": attested, "agrees": agrees,
 			"base": pushBase, "sigstore": newSigstore, "sign": signImage, "save": saveImage, "expand": expand,
 			"serve": serveSigstore, "token": newToken, "ci": actAsCI, "answers": answerInstead, "asked": askedServices, "configure": signingConfig,
-			"offline": offline, "stayed": stayed,
+			"offline": offline, "stayed": stayed, "vault": openVault, "vaulted": askedVault,
 		},
 	})
 }

@@ -52,8 +52,10 @@ A release starts nothing. What temper probe saw of the very images goes into the
 signed reports with --probed, and what it found must be waived as all else.
 
 It signs with a cosign key, a file or env://NAME, whose password is taken from
-COSIGN_PASSWORD or asked for. Or it signs without one, as an identity: --keyless takes
-that of the CI job (GitHub Actions, GitLab and any that set SIGSTORE_ID_TOKEN), and
+COSIGN_PASSWORD or asked for. A temper that is built with -tags kms also has services
+sign that hold a key: awskms://, azurekms://, gcpkms://, hashivault:// or openbao://,
+as cosign has them. Or it signs without a key, as an identity: --keyless takes that of
+the CI job (GitHub Actions, GitLab and any that set SIGSTORE_ID_TOKEN), and
 --identity-token the one in a token. A certificate authority then vouches for it, once
 a run, and a log takes in who signed what: with Sigstore's public instance all the
 world can read that. An instance of one's own is named by its addresses or its signing

@@ -24,7 +24,7 @@ type signingFlags struct {
 
 func (f *signingFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.key, "key", "", "sign with the private key in `REF`: a file or env://NAME")
+	flags.StringVar(&f.key, "key", "", "sign with the private key in `REF`: a file, env://NAME or a key in a service")
 	flags.BoolVar(&f.keyless, "keyless", false, "sign as the identity that the CI system gives this job, without a key")
 	flags.StringVar(&f.token, "identity-token", "", "sign as the identity of the token in `REF`, a file or env://NAME, without a key")
 	flags.StringVar(&f.authority, "fulcio-url", "", "ask for the certificate at `URL`, and not at Sigstore's public instance")

@@ -39,12 +39,13 @@ provenance and check report are there, about this very digest, by the same signe
 SBOM is held against the modules of the binary inside. A reference with both a tag and
 a digest (NAME:TAG@sha256:...) is also refused when the tag has moved.
 
-The signer is a key, or who signed without one (keyless): an identity, such as a
-workflow, for which an issuer vouched. Both are exact, or expressions that match as a
-whole. An identity counts if its certificate comes from an authority of the trusted
-root and a log or a timestamp proves that it was good then; all of that comes with the
-signature, so that nothing but the registry is asked. The trusted root is that of
-Sigstore's public instance, as this Temper pins it, or --trusted-root.
+The signer is a key, in a file or a service (temper help release), or who signed
+without one (keyless): an identity, such as a workflow, for which an issuer vouched.
+Both are exact, or expressions that match as a whole. An identity counts if its
+certificate comes from an authority of the trusted root and a log or a timestamp
+proves that it was good then; all of that comes with the signature, so that nothing
+but the registry is asked. The trusted root is that of Sigstore's public instance, as
+this Temper pins it, or --trusted-root.
 
 A policy says more, in a file: who must all have signed, and from which source, on
 which base, how long ago, through which rules and with which waivers a release must

@@ -178,12 +178,7 @@ func (v *Vault) sign(w http.ResponseWriter, r *http.Request, name, algorithm str
 		deny(w, http.StatusBadRequest, "this stand-in signs digests, as sigstore's library asks for it")
 		return
 	}
-	var opts crypto.SignerOpts = digest
-	key := versions[len(versions)-1]
-	if _, ok := key.(ed25519.PrivateKey); ok {
-		opts = &ed25519.Options{Hash: digest}
-	}
-	sig, err := key.Sign(rand.Reader, asked.Input, opts)
+	sig, err := versions[len(versions)-1].Sign(rand.Reader, asked.Input, digest)
 	if err != nil {
 		deny(w, http.StatusBadRequest, err.Error())
 		return

@@ -1,0 +1,7 @@
+//go:build kms
+
+package main
+
+// servicesKnown tells the stories whether this temper speaks to services that hold
+// keys.
+const servicesKnown = true
