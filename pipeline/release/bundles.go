@@ -97,6 +97,9 @@ func (c *claims) tryBundle(raw []byte, digest, about v1.Hash, by *Verifier) {
 	}
 }
 
+// errMessage means that a bundle is of a blob, as cosign sign-blob makes them.
+var errMessage = errors.New("it signs a message and not a statement")
+
 // addBundle verifies a bundle and adds what it says. Of one that does not count it
 // also tells whether it says that it is a signature.
 func (c *claims) addBundle(raw []byte, about v1.Hash, by *Verifier) (isSignature bool, err error) {
@@ -106,7 +109,7 @@ func (c *claims) addBundle(raw []byte, about v1.Hash, by *Verifier) (isSignature
 	}
 	envelope := b.GetDsseEnvelope()
 	if envelope == nil {
-		return false, errors.New("it signs a message and not a statement")
+		return false, errMessage
 	}
 	err = c.addStatement(&b, envelope, about, by)
 	return err != nil && saysSignature(envelope.GetPayload()), err
