@@ -36,7 +36,7 @@ test: test-examples
 	cd tools/sbom && GOWORK=off $(GO) vet . && GOWORK=off $(GO) test -count=1 .
 	cd tools/workflows && GOWORK=off $(GO) vet . && GOWORK=off $(GO) test -count=1 .
 
-# Sigstore's real servers on loopback: two minutes to build them, once.
+# Sigstore's real servers on loopback: minutes to build them, once.
 test-sigstore:
 	cd tools/sigstore && GOWORK=off $(GO) vet . && GOWORK=off $(GO) test -count=1 .
 

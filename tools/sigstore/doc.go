@@ -3,6 +3,6 @@
 // version 1, on loopback and with keys in memory. The tests of Temper use
 // stand-ins for them, which are quick; this tells whether the stand-ins are true.
 //
-// The servers are built from the Go module proxy, which takes two minutes the first
+// The servers are built from the Go module proxy, which takes minutes the first
 // time. Rekor 1 keeps its log in Trillian, which runs in the test, in memory.
 package sigstore
