@@ -177,8 +177,8 @@ func (r *reader) resolve(ctx context.Context, ref name.Reference) (v1.Hash, []by
 	case name.Tag:
 		raw, digest, err := r.tagged(ctx, ref.TagStr())
 		return digest, raw, err
-	case name.Digest:
-		digest, err := v1.NewHash(ref.DigestStr())
+	case name.Digest, Stored:
+		digest, err := v1.NewHash(ref.Identifier())
 		return digest, nil, err
 	case Pinned:
 		raw, now, err := r.tagged(ctx, ref.Tag.TagStr())
@@ -255,7 +255,7 @@ func (r *reader) unreadable(ref string, top v1.Hash, inside bool, err error) err
 	case errors.Is(err, errTooLarge):
 		return refuse(Untrusted, ref, "%v", err)
 	case missing(err) && inside:
-		return refuse(Incomplete, ref, "%s names a manifest that the registry does not have: %v", top, err)
+		return refuse(Incomplete, ref, "%s names a manifest that the %s does not have: %v", top, r.place, err)
 	case missing(err):
 		return fmt.Errorf("%s: %w: %w", ref, ErrNotFound, err)
 	}
@@ -306,7 +306,7 @@ func (r *reader) platform(ctx context.Context, m manifest) (*Platform, error) {
 		case errors.Is(err, errAltered):
 			return nil, refuse(Altered, "", "a layer of %s: %v", m, err)
 		case missing(err):
-			return nil, refuse(Incomplete, "", "%s has a layer that the registry does not have: %s", m, layer.Digest)
+			return nil, refuse(Incomplete, "", "%s has a layer that the %s does not have: %s", m, r.place, layer.Digest)
 		case err != nil:
 			return nil, fmt.Errorf("looking for the layers of %s: %w", m, err)
 		}

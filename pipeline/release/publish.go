@@ -41,6 +41,9 @@ func Publish(ctx context.Context, repo name.Repository, report *checks.Report, a
 	if signer == nil || signer.verifier == nil {
 		return name.Digest{}, errors.New("no key and no identity to sign with")
 	}
+	if opts.Layout != nil {
+		return name.Digest{}, errors.New("a layout is read here and not published into")
+	}
 	if err := opts.Format.known(); err != nil {
 		return name.Digest{}, err
 	}

@@ -57,9 +57,17 @@ type reader struct {
 	repo   name.Repository
 	client *http.Client
 	jobs   int
+	// place is what is read: a registry or a layout.
+	place string
 }
 
 func (o Options) reader(ctx context.Context, repo name.Repository) (*reader, error) {
+	switch stored := repo.RegistryStr() == layoutHost; {
+	case stored != (o.Layout != nil):
+		return nil, fmt.Errorf("%s is not where it is looked for: a layout holds what is stored in it, and nothing else does", repo)
+	case stored:
+		return &reader{repo: repo, client: &http.Client{Transport: o.Layout}, jobs: o.jobs(), place: "layout"}, nil
+	}
 	repo, err := o.named(repo)
 	if err != nil {
 		return nil, err
@@ -77,7 +85,7 @@ func (o Options) reader(ctx context.Context, repo name.Repository) (*reader, err
 	if err != nil {
 		return nil, fmt.Errorf("greeting %s: %w", repo.RegistryStr(), plain(err))
 	}
-	return &reader{repo: repo, client: &http.Client{Transport: rt}, jobs: o.jobs()}, nil
+	return &reader{repo: repo, client: &http.Client{Transport: rt}, jobs: o.jobs(), place: "registry"}, nil
 }
 
 func (o Options) keychain() authn.Keychain {
@@ -88,7 +96,10 @@ func (o Options) keychain() authn.Keychain {
 }
 
 func (o Options) transport() http.RoundTripper {
-	if o.Transport == nil {
+	switch {
+	case o.Layout != nil:
+		return o.Layout
+	case o.Transport == nil:
 		return remote.DefaultTransport
 	}
 	return o.Transport
@@ -138,7 +149,7 @@ func plain(err error) error {
 		return err
 	}
 	where, perr := url.Parse(request.URL)
-	if perr != nil {
+	if perr != nil || where.Host == layoutHost {
 		return request.Err
 	}
 	return fmt.Errorf("%s %s%s: %w", strings.ToUpper(request.Op), where.Host, where.Path, request.Err)

@@ -43,6 +43,12 @@
 // identities, but all that belongs to one image is one's. [VerifySigner] answers the same
 // about what others made and signed: a base image.
 //
+// # Without a registry
+//
+// An image that was copied into an OCI layout with what belongs to it is opened
+// from there, by the same code: see [Layout]. [Confined] keeps to the registry
+// that was named.
+//
 // # Registries without a referrers API
 //
 // There the bundles of a manifest are listed under one tag, and tags have no
@@ -101,6 +107,9 @@ type Options struct {
 	// Transport carries the requests; nil means go-containerregistry's, which
 	// honours the proxy of the environment.
 	Transport http.RoundTripper
+	// Layout, if there is one, is read in the place of any registry, and no
+	// credentials are looked for. Nothing can be published into it.
+	Layout *Layout
 	// Insecure names the registries, as host or host:port, that may be spoken
 	// to over plain HTTP. Loopback hosts need not be named.
 	Insecure []string
