@@ -20,7 +20,7 @@ const maxDepth = 8
 // keep returns what stays in index.json beside what was added: everything but
 // the images whose names were added again, and what had been said of them.
 //
-// A signature stays as long as its image does; unsigned statements are those
+// A signature stays as long as its image does, also one under a legacy tag; unsigned statements are those
 // of one build, and the next build replaces them.
 // With alone, images of any other name go like those of the same name.
 func (l *layout) keep(before, added []v1.Descriptor, alone bool) []v1.Descriptor {
@@ -36,10 +36,14 @@ func (l *layout) keep(before, added []v1.Descriptor, alone bool) []v1.Descriptor
 		v1.Descriptor
 		subject v1.Hash
 	}
-	var stay []v1.Descriptor
+	var stay, attached []v1.Descriptor
 	var referrers []referrer
 	for _, d := range before {
 		name, ok := d.Annotations[refName]
+		if legacyTag.MatchString(name) && !names[name] {
+			attached = append(attached, d)
+			continue
+		}
 		if ok && (alone || names[name]) {
 			l.walk(d, replaced.add) // as much as can be read of it
 			continue
@@ -50,6 +54,12 @@ func (l *layout) keep(before, added []v1.Descriptor, alone bool) []v1.Descriptor
 		}
 		l.walk(d, others.add)
 		stay = append(stay, d)
+	}
+	for _, d := range attached {
+		subject := v1.Hash{Algorithm: "sha256", Hex: legacyTag.FindStringSubmatch(d.Annotations[refName])[1]}
+		if !replaced[subject] || fresh[subject] || others[subject] {
+			stay = append(stay, d)
+		}
 	}
 	for _, r := range referrers {
 		gone := !fresh[r.subject] && !others[r.subject]

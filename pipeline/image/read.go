@@ -22,7 +22,8 @@ import (
 
 // Read returns the entries of the OCI layout in a folder, by name; those
 // without a name come last. It is the mirror of [Write], and reads what other
-// tools have written as well: an Artifact that is neither an image nor an
+// tools have written as well; what cosign keeps under tags made of digests is no
+// entry: an Artifact that is neither an image nor an
 // index is one that Temper knows nothing of.
 //
 // Manifests and configurations are read and verified at once, layers whenever
@@ -55,15 +56,11 @@ func read(dir string, evidence bool) ([]Entry, error) {
 	b := blobs(dir)
 	var entries []Entry
 	holds := make(map[v1.Hash][]int) // entries by the digests of their images
-	var referrers []v1.Descriptor
-	for _, d := range m.Manifests {
-		if _, is := b.subject(d); is && d.Annotations[refName] == "" {
-			referrers = append(referrers, d)
-			continue
-		}
+	var referrers, attached []v1.Descriptor
+	enter := func(d v1.Descriptor) (err error) {
 		e := Entry{Name: d.Annotations[refName]}
 		if e.Artifact, err = b.whole(d); err != nil {
-			return nil, err
+			return err
 		}
 		b.walk(d, func(below v1.Descriptor) { // whole has said that it can be walked
 			if at := holds[below.Digest]; !slices.Contains(at, len(entries)) {
@@ -71,6 +68,24 @@ func read(dir string, evidence bool) ([]Entry, error) {
 			}
 		})
 		entries = append(entries, e)
+		return nil
+	}
+	for _, d := range m.Manifests {
+		if _, is := b.subject(d); is && d.Annotations[refName] == "" {
+			referrers = append(referrers, d)
+		} else if attachedByName(d) {
+			attached = append(attached, d)
+		} else if err := enter(d); err != nil {
+			return nil, err
+		}
+	}
+	for _, d := range attached {
+		if b.belongs(d, holds) {
+			continue
+		}
+		if err := enter(d); err != nil {
+			return nil, err
+		}
 	}
 	if !evidence {
 		referrers = nil
@@ -257,7 +272,22 @@ func baseEntries(dir string) (entries, beside []v1.Descriptor, err error) {
 	return entries, beside, nil
 }
 
-var legacyTag = regexp.MustCompile(`^(?:.*:)?sha256-[0-9a-f]{64}\.(?:sig|att|sbom)$`)
+// belongs tells whether an entry that is attached by its name holds what belongs
+// to an image that is there, and no files of its own: an image cannot hide under
+// such a name.
+func (b blobs) belongs(d v1.Descriptor, holds map[v1.Hash][]int) bool {
+	var m v1.Manifest
+	if _, err := b.parse(d, &m); err != nil || slices.ContainsFunc(m.Layers, func(l v1.Descriptor) bool { return l.MediaType.IsLayer() }) {
+		return false
+	}
+	tag := legacyTag.FindStringSubmatch(d.Annotations[refName])
+	if tag == nil {
+		return len(holds) > 0 // of one of them; "cosign save" does not say which
+	}
+	return len(holds[v1.Hash{Algorithm: "sha256", Hex: tag[1]}]) > 0
+}
+
+var legacyTag = regexp.MustCompile(`^(?:.*:)?sha256-([0-9a-f]{64})\.(?:sig|att|sbom)$`)
 
 // attachedByName tells whether the entry is one that cosign keeps under a tag
 // made of a digest, or, in a layout of "cosign save", under a kind.
