@@ -37,6 +37,9 @@ func (r *reader) bundles(ctx context.Context, about v1.Hash, by *Verifier) (c *c
 		c.reject(fmt.Errorf("%d referrers, of which only %d were looked at", len(first), maxCandidates), false)
 		first = first[:maxCandidates]
 	}
+	if n := len(refs) - len(slices.DeleteFunc(slices.Clone(refs), unsigned)); n > 0 {
+		c.reject(fmt.Errorf("%d statements that nobody signed", n), false)
+	}
 	layers, err := r.bundleLayers(ctx, first)
 	if err != nil {
 		return nil, nil, false, fmt.Errorf("reading what refers to %s: %w", about, err)
@@ -55,18 +58,25 @@ func (r *reader) bundles(ctx context.Context, about v1.Hash, by *Verifier) (c *c
 	return c, refs, kept, nil
 }
 
+// unsigned tells whether a referrer is a mere statement, as a build writes it.
+func unsigned(d v1.Descriptor) bool { return d.ArtifactType == string(evidence.MediaType) }
+
 // likely puts first what calls itself a bundle. It does not drop the rest:
 // some registries and older clients write another artifact type.
 func likely(refs []v1.Descriptor) []v1.Descriptor {
 	refs = slices.Clone(refs)
 	rank := func(d v1.Descriptor) int {
-		if strings.HasPrefix(d.ArtifactType, bundlePrefix) || d.Annotations[contentAnnotation] != "" {
+		if saysBundle(d) {
 			return 0
 		}
 		return 1
 	}
 	slices.SortStableFunc(refs, func(a, b v1.Descriptor) int { return rank(a) - rank(b) })
 	return refs
+}
+
+func saysBundle(d v1.Descriptor) bool {
+	return strings.HasPrefix(d.ArtifactType, bundlePrefix) || d.Annotations[contentAnnotation] != ""
 }
 
 // bundleLayers returns the layers that hold bundles, in the order of the

@@ -55,7 +55,8 @@ type Layout struct {
 	survey  func() (*survey, error)
 
 	mu     sync.Mutex
-	intact map[v1.Hash]int64 // the sizes of blobs that were read to their end
+	intact map[v1.Hash]int64  // the sizes of blobs that were read to their end
+	joined map[v1.Hash][]byte // manifests that several were made into
 }
 
 // OpenLayout opens the layout in a folder. The name is what it is called in
@@ -68,7 +69,7 @@ func OpenLayout(dir, called string) (*Layout, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening OCI layout: %w", err)
 	}
-	l := &Layout{path: called, root: root, intact: make(map[v1.Hash]int64)}
+	l := &Layout{path: called, root: root, intact: make(map[v1.Hash]int64), joined: make(map[v1.Hash][]byte)}
 	l.survey = sync.OnceValues(l.look)
 	if err := l.index(); err != nil {
 		root.Close()
@@ -333,7 +334,22 @@ func (l *Layout) under(tag string) ([]byte, error) {
 	if len(found) == 0 {
 		return nil, fs.ErrNotExist
 	}
-	return json.Marshal(all)
+	raw, err := json.Marshal(all)
+	l.mu.Lock()
+	l.joined[hash(raw)] = raw
+	l.mu.Unlock()
+	return raw, err
+}
+
+// manifest reads a manifest by its digest.
+func (l *Layout) manifest(h v1.Hash) ([]byte, error) {
+	l.mu.Lock()
+	raw := l.joined[h]
+	l.mu.Unlock()
+	if raw != nil {
+		return raw, nil
+	}
+	return l.blob(h, maxManifest)
 }
 
 // blob reads a blob that is held in memory.

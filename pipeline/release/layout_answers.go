@@ -89,7 +89,7 @@ func (l *Layout) manifestAnswer(id string) (answer, error) {
 	digest, err := v1.NewHash(id)
 	if strings.Contains(id, ":") {
 		if err == nil {
-			raw, err = l.blob(digest, maxManifest)
+			raw, err = l.manifest(digest)
 		}
 	} else {
 		raw, err = l.under(id)

@@ -195,12 +195,7 @@ func (r *reader) resolve(ctx context.Context, ref name.Reference) (v1.Hash, []by
 
 // open verifies what has the digest. The raw manifest may be nil.
 func (r *reader) open(ctx context.Context, ref string, top v1.Hash, raw []byte, by *Verifier, policy Policy) (*Release, error) {
-	all, err := manifests(ctx, v1.Descriptor{Digest: top}, func(ctx context.Context, desc v1.Descriptor) ([]byte, error) {
-		if desc.Digest == top && raw != nil {
-			return raw, nil
-		}
-		return r.manifest(ctx, desc.Digest, maxManifest)
-	})
+	all, err := r.manifests(ctx, top, raw)
 	if err != nil {
 		return nil, r.unreadable(ref, top, len(all) > 0, err)
 	}
@@ -241,6 +236,17 @@ func (r *reader) open(ctx context.Context, ref string, top v1.Hash, raw []byte, 
 		}
 	}
 	return rel, nil
+}
+
+// manifests reads the manifests that an artifact is made of. The raw manifest of
+// the whole may be nil.
+func (r *reader) manifests(ctx context.Context, top v1.Hash, raw []byte) ([]manifest, error) {
+	return manifests(ctx, v1.Descriptor{Digest: top}, func(ctx context.Context, desc v1.Descriptor) ([]byte, error) {
+		if desc.Digest == top && raw != nil {
+			return raw, nil
+		}
+		return r.manifest(ctx, desc.Digest, maxManifest)
+	})
 }
 
 // unreadable says what it means that the manifests cannot be read: for the

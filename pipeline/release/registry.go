@@ -89,7 +89,10 @@ func (o Options) reader(ctx context.Context, repo name.Repository) (*reader, err
 }
 
 func (o Options) keychain() authn.Keychain {
-	if o.Keychain == nil {
+	switch {
+	case o.Layout != nil:
+		return authn.NewMultiKeychain() // nobody to ask
+	case o.Keychain == nil:
 		return authn.DefaultKeychain
 	}
 	return o.Keychain
