@@ -17,18 +17,38 @@ import (
 
 func newExport(p *person) *cobra.Command {
 	var platform string
+	var signed bool
+	var insecure []string
 	cmd := &cobra.Command{
-		Use:   "export [flags] LAYOUT[#NAME]|TARBALL[#NAME]|REF FILE.tar",
-		Short: "One platform's image as a tarball for docker load",
+		Use:   "export [flags] LAYOUT[#NAME]|TARBALL[#NAME]|REF {FILE.tar | --signed DIR[#NAME]}",
+		Short: "An image as a tarball for docker load, or with its signatures as a layout",
 		Long: `export writes the image of one platform into an archive that docker load and podman
 load take, and Dagger's Container.import. The archive is an OCI layout as well, so
 that the image keeps its digest; its evidence stays behind. #NAME chooses one of
 several images.
 
+With --signed it copies the whole image, all its platforms and all that belongs to
+them, into an OCI layout: signatures and attestations, by whomever, as referrers and
+under legacy tags. Temper verify reads them there without a network, and other tools
+copy them on. It verifies nothing itself. An image of the same name in the layout is
+replaced, as temper build does, and others stay.
+
 On stdout it prints NAME DIGEST.`,
 		Args: exactly(2),
-		RunE: func(c *cobra.Command, args []string) error { return export(c.Context(), p, platform, args[0], args[1]) },
+		RunE: func(c *cobra.Command, args []string) error {
+			switch {
+			case signed && platform != "":
+				return usagef("--signed copies all platforms, for the signature is of the whole; leave --platform out")
+			case signed:
+				return exportSigned(c.Context(), p, insecure, args[0], args[1])
+			case len(insecure) > 0:
+				return usagef("--insecure goes with --signed")
+			}
+			return export(c.Context(), p, platform, args[0], args[1])
+		},
 	}
+	cmd.Flags().BoolVar(&signed, "signed", false, "copy the whole image, with its signatures and attestations, into a layout")
+	cmd.Flags().StringArrayVar(&insecure, "insecure", nil, "speak plain HTTP to the registry `HOST[:PORT]` (loopback needs no mention)")
 	cmd.Flags().StringVar(&platform, "platform", "", "the image for `OS/ARCH`; needed where there are several")
 	return cmd
 }

@@ -38,7 +38,7 @@ import (
 
 func TestMain(m *testing.M) {
 	sandbox.Enter()
-	testscript.Main(m, map[string]func(){"temper": func() {
+	testscript.Main(m, map[string]func(){"unplugged": unplug, "temper": func() {
 		if host := os.Getenv("GCR"); host != "" {
 			remote.DefaultTransport = standIn(host)
 		}
@@ -84,6 +84,8 @@ func TestStories(t *testing.T) {
 				return sandbox.Able() == nil || userNamespaces(), nil
 			case "kms":
 				return servicesKnown, nil
+			case "unpluggable":
+				return unpluggable(), nil
 			}
 			return false, fmt.Errorf("there is no condition %q", cond)
 		},

@@ -148,6 +148,18 @@ func (p *person) verified(f *releaseFacts) {
 	io.WriteString(p.err, printable(b.String()))
 }
 
+// left tells what claims to belong to an image and was not copied with it.
+func (p *person) left(behind []string) {
+	for _, one := range behind {
+		fmt.Fprintf(p.err, "temper: warning: left behind, for verifying does not look at it: %s\n", one)
+	}
+}
+
+// bare tells that nothing belongs to an image.
+func (p *person) bare(image string) {
+	fmt.Fprintf(p.err, "temper: warning: %s has no signature and no attestation to copy\n", image)
+}
+
 // base tells what images stand on.
 func (p *person) base(f *baseFacts) {
 	var b strings.Builder

@@ -25,13 +25,14 @@ type verifyFlags struct {
 	policy   string
 	recheck  bool
 	insecure []string
+	offline  bool
 	json     bool
 }
 
 func newVerify(p *person) *cobra.Command {
 	var f verifyFlags
 	cmd := &cobra.Command{
-		Use:   "verify {--key FILE | --identity ID --issuer URL | --policy FILE} [flags] REF...",
+		Use:   "verify {--key FILE | --identity ID --issuer URL | --policy FILE} [flags] REF|LAYOUT[#NAME]...",
 		Short: "Signature, SBOM, provenance and report of an image, in one call",
 		Long: `verify resolves each reference once, fetches its manifest and answers whether it
 may be shipped: the image and every platform in it are signed, and its SBOM,
@@ -52,6 +53,14 @@ which base, how long ago, through which rules and with which waivers a release m
 have come. With --recheck the rules run again on the bytes that the registry holds, and
 what the signed report waives is accepted until it expires.
 
+An OCI layout, a folder or a tarball of one, is verified as a registry is, all images
+in it or the one called NAME, if it was copied with its signatures: by temper export
+--signed, oras backup --include-referrers, regctl image copy --referrers, cosign save,
+or skopeo with the tags sha256-... No packet leaves for it. --offline keeps to the
+registry for references: none leaves for anywhere else, and a registry that keeps its
+blobs elsewhere, or has its tokens given out there, is an error. Docker's credential
+helpers, where its configuration names some, do what they do.
+
 On stdout it prints REPOSITORY@DIGEST for each image that verifies; what was signed,
 by whom and from which source goes to stderr. Where one does not verify, verify exits
 3 and says whether it is unsigned, untrusted, incomplete, altered, moved or refused.
@@ -70,6 +79,7 @@ exits 1 (with --json the reason is "unseen").`,
 	flags.StringVar(&f.policy, "policy", "", "hold the release against the policy in `FILE`")
 	flags.BoolVar(&f.recheck, "recheck", false, "run the rules again on what the registry holds")
 	flags.StringArrayVar(&f.insecure, "insecure", nil, "speak plain HTTP to the registry `HOST[:PORT]` (loopback needs no mention)")
+	flags.BoolVar(&f.offline, "offline", false, "ask nothing but the registry, and follow it nowhere else")
 	flags.BoolVar(&f.json, "json", false, "write one JSON object")
 	return cmd
 }
@@ -86,38 +96,37 @@ func verify(ctx context.Context, p *person, f verifyFlags, refs []string) error 
 		Answers []answer `json:"answers"`
 	}{}
 	no := &noError{}
-	parsed := make([]name.Reference, len(refs))
-	var login credentials
-	for i, text := range refs {
-		ref, err := release.Parse(text)
-		if err != nil {
-			return usagef("%q is no reference: %v", text, err)
-		}
-		parsed[i] = ref
-		login.registries = append(login.registries, parsed[i].Context().RegistryStr())
+	where := whereabouts{insecure: f.insecure, offline: f.offline}
+	defer where.done()
+	all, err := where.find(refs)
+	if err != nil {
+		return err
 	}
 	wanted, err := f.wanted(ctx)
 	if err != nil {
 		return err
 	}
-	opts := release.Options{Insecure: f.insecure, Keychain: login}
 	var unseen []error // what nobody could look at
-	for i, text := range refs {
-		facts, err := f.look(ctx, p, parsed[i], wanted, opts)
+	for _, a := range all {
+		facts, err := f.look(ctx, p, a.ref, wanted, a.opts)
 		var refusal *release.Refusal
 		switch {
 		case errors.As(err, &refusal):
 			no.reasons = append(no.reasons, refusal.Error())
-			out.Answers = append(out.Answers, answer{Ref: text, Reason: string(refusal.Reason), Detail: refusal.Detail})
+			out.Answers = append(out.Answers, answer{Ref: a.text, Reason: string(refusal.Reason), Detail: refusal.Detail})
+			if refusal.Reason == release.Unsigned && a.layout != "" {
+				no.next = a.unsigned()
+			}
 			continue
 		case err != nil && ctx.Err() == nil:
 			unseen = append(unseen, err)
-			out.Answers = append(out.Answers, answer{Ref: text, Reason: "unseen", Detail: err.Error()})
+			out.Answers = append(out.Answers, answer{Ref: a.text, Reason: "unseen", Detail: err.Error()})
 			continue
 		case err != nil:
 			return err
 		}
-		out.Answers = append(out.Answers, answer{Ref: text, Verified: true, Release: facts})
+		facts.Digest = a.shown(facts.Digest)
+		out.Answers = append(out.Answers, answer{Ref: a.text, Verified: true, Release: facts})
 		p.verified(facts)
 		if !f.json {
 			fmt.Fprintln(p.out, facts.Digest)
