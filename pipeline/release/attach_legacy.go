@@ -90,6 +90,11 @@ func (a *attachment) envelope(ctx context.Context, s statement) (mutate.Addendum
 // others that were there and are not now. It returns how many it wrote.
 func (a *attachment) append(ctx context.Context, to attached, add []mutate.Addendum, theirs *[]v1.Descriptor) (int, error) {
 	for _, gone := range lost(theirs, to.layers) {
+		if ours, err := among(add, gone); err != nil {
+			return 0, err
+		} else if ours {
+			continue // it was seen, and is among what is to be written already
+		}
 		raw, err := a.read.blob(ctx, gone, maxEnvelope)
 		if useless(err) {
 			continue // it was taken away, not overwritten
@@ -120,4 +125,18 @@ func (a *attachment) append(ctx context.Context, to attached, add []mutate.Adden
 		return 0, err
 	}
 	return len(add), plain(a.push.Push(ctx, a.repo.Tag(to.tag), image))
+}
+
+// among tells whether an entry is one of the layers.
+func among(add []mutate.Addendum, entry v1.Descriptor) (bool, error) {
+	for _, one := range add {
+		digest, err := one.Layer.Digest()
+		if err != nil {
+			return false, err
+		}
+		if same(v1.Descriptor{Digest: digest, Annotations: one.Annotations}, entry) {
+			return true, nil
+		}
+	}
+	return false, nil
 }

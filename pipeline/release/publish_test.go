@@ -387,6 +387,46 @@ func TestPublishNoticesThatItWasOverwritten(t *testing.T) {
 	}
 }
 
+// What we saw to be there, and another releaser then overwrote, is written once
+// more and not twice: it is ours, and among what was seen of others.
+func TestPublishWritesOnceWhatWasOverwritten(t *testing.T) {
+	p := anImage(t, 1)
+	for _, suffix := range []string{"", signatureSuffix, attestationSuffix} {
+		t.Run(suffix, func(t *testing.T) {
+			h, ours, theirs := serve(t, false), newKey(t), newKey(t)
+			path := "manifests/" + referrersTag(p.digest) + suffix
+			p.publish(t, h, theirs, h.options())
+			old := h.get(t, path)
+			written, looks := false, 0
+			h.answer(func(_ int, w http.ResponseWriter, r *http.Request) bool {
+				if !strings.HasSuffix(r.URL.Path, "/"+path) {
+					return false
+				}
+				switch r.Method {
+				case http.MethodPut:
+					written = true
+				case http.MethodGet:
+					if written {
+						looks++
+					}
+					if looks == 2 && string(h.get(t, path).body) != string(old.body) { // the look before the tags are moved
+						h.put(t, path, old)
+					}
+				}
+				return false
+			})
+			p.publish(t, h, ours, h.options(), "v1")
+			if looks < 3 {
+				t.Fatalf("it looked %d times", looks)
+			}
+			h.answer(nil)
+			if diff := cmp.Diff(counts{8, 2, 6}, h.attached(t, ours, p.digest)); diff != "" {
+				t.Errorf("what is attached (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // A registry may be slow to list what it has. Publish then writes again, and
 // what it writes is the same and not a second signature.
 func TestPublishWhereTheListLags(t *testing.T) {
