@@ -1,20 +1,23 @@
 package release
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
 // faults are what can become of one request. The step is how many requests lie
-// between those that fail: two of the faults are much like the other two.
+// between those that fail: some of the faults are much like others.
 var faults = []struct {
 	name   string
 	step   int
@@ -27,6 +30,19 @@ var faults = []struct {
 		panic(http.ErrAbortHandler)
 	}},
 	{"a connection that breaks after", 1, func(h *host, _ http.ResponseWriter, r *http.Request) {
+		h.inner.ServeHTTP(httptest.NewRecorder(), r)
+		panic(http.ErrAbortHandler)
+	}},
+	{"half a request", 3, func(h *host, _ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		if strings.Contains(r.URL.Path, "/manifests/") {
+			panic(http.ErrAbortHandler) // it is no JSON, and no registry but the tests' takes it
+		}
+		r = r.Clone(r.Context())
+		r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body[:len(body)/2]), iotest.ErrReader(io.ErrUnexpectedEOF)))
 		h.inner.ServeHTTP(httptest.NewRecorder(), r)
 		panic(http.ErrAbortHandler)
 	}},
@@ -98,6 +114,55 @@ func TestPublishWhereOneRequestFails(t *testing.T) {
 					}
 				})
 			}
+		}
+	}
+}
+
+// Whenever the registry's disk is full, it is said in the registry's words, a tag
+// never names what does not verify, and once there is space again publishing
+// finishes the work.
+func TestPublishIntoAFullRegistry(t *testing.T) {
+	signer, p := newKey(t), anImage(t, 1)
+	for _, kind := range kinds {
+		for _, status := range []int{http.StatusInsufficientStorage, http.StatusInternalServerError} {
+			t.Run(fmt.Sprintf("%s, %d", kind.name, status), func(t *testing.T) {
+				h := serve(t, kind.referrers)
+				opts := h.options()
+				opts.Jobs = 1
+				p.publish(t, h, signer, opts, "v1")
+				total := len(writes(h.requests()))
+				want := h.allAttached(t, signer, p)
+				for n := 1; n <= total; n++ { // the first write that finds no space
+					h := serve(t, kind.referrers)
+					opts := h.options()
+					opts.Jobs = 1
+					written := 0
+					h.answer(func(_ int, w http.ResponseWriter, r *http.Request) bool {
+						if !(request{method: r.Method}).writes() {
+							return false
+						}
+						if written++; written < n {
+							return false
+						}
+						w.WriteHeader(status)
+						io.WriteString(w, `{"errors":[{"code":"UNKNOWN","message":"no space left on device"}]}`)
+						return true
+					})
+					_, err := Publish(context.Background(), h.repo(t), p.report, p.artifact, p.statements, signer, []string{"v1"}, opts)
+					if err == nil || !strings.Contains(err.Error(), "no space left on device") {
+						t.Errorf("write %d: err is %v, want one with the registry's words", n, err)
+					}
+					h.answer(nil)
+					if _, err := Open(context.Background(), h.refTo(t, ":v1"), signer.Verifier(), Policy{}, h.options()); !errors.Is(err, ErrNotFound) {
+						t.Errorf("write %d: there is a tag, of which Open says: %v", n, err)
+					}
+					p.publish(t, h, signer, opts, "v1")
+					if diff := cmp.Diff(want, h.allAttached(t, signer, p)); diff != "" {
+						t.Errorf("write %d: what is attached after publishing again (-want +got):\n%s", n, diff)
+					}
+					h.Close()
+				}
+			})
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -23,7 +24,7 @@ func TestPublishAtOnce(t *testing.T) {
 			t.Run(kind.name+", "+string(format), func(t *testing.T) {
 				h, p := serve(t, kind.referrers), anImage(t, 1)
 				opts := h.options()
-				opts.Format = format
+				opts.Format, opts.patience = format, 100*time.Millisecond
 				signers := make([]*Signer, releasers)
 				for i := range signers {
 					signers[i] = newKey(t)
