@@ -78,8 +78,32 @@ func indexOf(t testing.TB, images ...v1.Image) v1.ImageIndex {
 		}
 		adds = append(adds, mutate.IndexAddendum{Add: image, Descriptor: v1.Descriptor{Platform: config.Platform()}})
 	}
-	return mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), adds...)
+	index := mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), adds...)
+	m, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m = m.DeepCopy()
+	for i := range m.Manifests {
+		m.Manifests[i].ArtifactType = "" // as package image writes it: skopeo drops it, and the digest changes
+	}
+	return &writtenIndex{index, m, mustJSON(t, m)}
 }
+
+// held is what an index holds; the name is not that of a method.
+type held = v1.ImageIndex
+
+// A writtenIndex is an index with these very bytes.
+type writtenIndex struct {
+	held
+	parsed *v1.IndexManifest
+	raw    []byte
+}
+
+func (x *writtenIndex) IndexManifest() (*v1.IndexManifest, error) { return x.parsed, nil }
+func (x *writtenIndex) RawManifest() ([]byte, error)              { return x.raw, nil }
+func (x *writtenIndex) Digest() (v1.Hash, error)                  { return hash(x.raw), nil }
+func (x *writtenIndex) Size() (int64, error)                      { return int64(len(x.raw)), nil }
 
 // stated adds a report that approves and all statements that a release needs.
 func stated(t testing.TB, artifact mutate.Appendable) product {

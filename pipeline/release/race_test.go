@@ -18,13 +18,13 @@ import (
 // told of it; once everybody has published again, one after the other, all is
 // there, each once.
 func TestPublishAtOnce(t *testing.T) {
-	const releasers = 6
+	const releasers = 5
 	for _, kind := range kinds {
 		for _, format := range []Format{Both, Bundle, Legacy} {
 			t.Run(kind.name+", "+string(format), func(t *testing.T) {
 				h, p := serve(t, kind.referrers), anImage(t, 1)
 				opts := h.options()
-				opts.Format, opts.patience = format, 100*time.Millisecond
+				opts.Format, opts.patience = format, 30*time.Millisecond
 				signers := make([]*Signer, releasers)
 				for i := range signers {
 					signers[i] = newKey(t)
