@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -14,6 +15,8 @@ type believedFlags struct {
 	key string
 	release.Pattern
 	trustedRoot string
+	// verb is what is typed in hints, verify if it is empty.
+	verb string
 }
 
 func (f *believedFlags) add(cmd *cobra.Command) {
@@ -32,7 +35,9 @@ func (f *believedFlags) named() bool { return f.key != "" || f.Pattern != (relea
 // check wants a key or an identity, and not both; none where a policy may name
 // them.
 func (f *believedFlags) check(refs []string, policy string) error {
-	with := func(flags string) string { return "temper verify " + flags + " " + strings.Join(refs, " ") }
+	with := func(flags string) string {
+		return "temper " + cmp.Or(f.verb, "verify") + " " + flags + " " + strings.Join(refs, " ")
+	}
 	const issuer = "https://token.actions.githubusercontent.com"
 	identity := f.Pattern != (release.Pattern{})
 	switch {
