@@ -46,6 +46,11 @@ type line struct {
 	trustedRoot string
 	// probe says to start the services as well.
 	probe bool
+
+	// slots are what compiles and compresses at a time, compilers how many each
+	// of them may start.
+	slots     chan struct{}
+	compilers int
 }
 
 // A product is what comes off the line for one service.
@@ -68,64 +73,35 @@ func (l *line) run(ctx context.Context, services []*service.Service) ([]*product
 	if len(services) == 0 {
 		return nil, errNothing
 	}
-	var err error
-	if l.base, err = openBase(ctx, l.person, l.repo, l.trustedRoot); err != nil {
+	if err := l.open(ctx); err != nil {
 		return nil, err
 	}
-	builds, compilers := binary.Workers()
-	slots := make(chan struct{}, builds)
 	products := make([]*product, len(services))
 	g, ctx := errgroup.WithContext(ctx)
 	for i, svc := range services {
 		g.Go(func() (err error) {
-			products[i], err = l.make(ctx, svc, slots, compilers)
+			products[i], err = l.make(ctx, svc)
 			return err
 		})
 	}
 	return products, g.Wait()
 }
 
-// make takes one service the whole way. Every platform takes a slot to compile
-// and to compress in.
-func (l *line) make(ctx context.Context, svc *service.Service, slots chan struct{}, compilers int) (*product, error) {
-	toolchain, err := binary.Select(ctx, l.repo, svc)
+// open makes ready what all services share: the base and the workers.
+func (l *line) open(ctx context.Context) (err error) {
+	if l.base, err = openBase(ctx, l.person, l.repo, l.trustedRoot); err != nil {
+		return err
+	}
+	var builds int
+	builds, l.compilers = binary.Workers()
+	l.slots = make(chan struct{}, builds)
+	return nil
+}
+
+// make takes one service the whole way.
+func (l *line) make(ctx context.Context, svc *service.Service) (*product, error) {
+	one, bins, err := l.assemble(ctx, svc)
 	if err != nil {
-		return nil, err
-	}
-	l.note("%s: compiling with %s, as %s says", svc.Name, toolchain.Version, toolchain.Chosen)
-	go toolchain.Sum() // for the provenance, while others work
-	one := &product{service: svc, toolchain: toolchain, base: l.base}
-	bins := make([]*binary.Binary, len(l.repo.Platforms))
-	g, buildCtx := errgroup.WithContext(ctx)
-	for i, platform := range l.repo.Platforms {
-		g.Go(func() (err error) {
-			select {
-			case slots <- struct{}{}:
-				defer func() { <-slots }()
-			case <-buildCtx.Done():
-				return buildCtx.Err()
-			}
-			bins[i], err = binary.Build(buildCtx, svc, platform, toolchain, binary.Options{Cache: l.cache, Tag: l.tag, Parallel: compilers})
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	one.source = l.source
-	outside, err := binary.Outside(svc, bins[0])
-	if err != nil {
-		return nil, err
-	}
-	if len(outside) > 0 {
-		one.source.Dirty = true
-		l.outside(svc.Name, outside)
-	}
-	opts := image.Options{Cache: filepath.Join(l.cache, "layers"), Created: l.created}
-	if one.artifact, err = image.Assemble(ctx, svc, l.base.Base, opts, bins...); err != nil {
-		return nil, err
-	}
-	if one.digest, err = one.artifact.Digest(); err != nil {
 		return nil, err
 	}
 	if err := l.judge(ctx, one, bins); err != nil {
@@ -135,6 +111,52 @@ func (l *line) make(ctx context.Context, svc *service.Service, slots chan struct
 		return nil, err
 	}
 	return one, l.state(one)
+}
+
+// assemble takes one service as far as its digest, and says nothing about it.
+// Every platform takes a slot to compile and to compress in.
+func (l *line) assemble(ctx context.Context, svc *service.Service) (*product, []*binary.Binary, error) {
+	toolchain, err := binary.Select(ctx, l.repo, svc)
+	if err != nil {
+		return nil, nil, err
+	}
+	l.note("%s: compiling with %s, as %s says", svc.Name, toolchain.Version, toolchain.Chosen)
+	go toolchain.Sum() // for the provenance, while others work
+	one := &product{service: svc, toolchain: toolchain, base: l.base}
+	bins := make([]*binary.Binary, len(l.repo.Platforms))
+	g, buildCtx := errgroup.WithContext(ctx)
+	for i, platform := range l.repo.Platforms {
+		g.Go(func() (err error) {
+			select {
+			case l.slots <- struct{}{}:
+				defer func() { <-l.slots }()
+			case <-buildCtx.Done():
+				return buildCtx.Err()
+			}
+			bins[i], err = binary.Build(buildCtx, svc, platform, toolchain, binary.Options{Cache: l.cache, Tag: l.tag, Parallel: l.compilers})
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, nil, err
+	}
+	one.source = l.source
+	outside, err := binary.Outside(svc, bins[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(outside) > 0 {
+		one.source.Dirty = true
+		l.outside(svc.Name, outside)
+	}
+	opts := image.Options{Cache: filepath.Join(l.cache, "layers"), Created: l.created}
+	if one.artifact, err = image.Assemble(ctx, svc, l.base.Base, opts, bins...); err != nil {
+		return nil, nil, err
+	}
+	if one.digest, err = one.artifact.Digest(); err != nil {
+		return nil, nil, err
+	}
+	return one, bins, nil
 }
 
 // judge checks the image and the module that it was made from, and starts the
@@ -295,54 +317,6 @@ func (l *line) state(one *product) error {
 	return err
 }
 
-// parameters are all that decides the bytes beside the sources, the toolchain
-// and the base: the service's configuration, with paths as the repository has
-// them.
-func (l *line) parameters(svc *service.Service) any {
-	var platforms []string
-	for _, platform := range l.repo.Platforms {
-		platforms = append(platforms, platform.String())
-	}
-	type files struct {
-		From string `json:"from"`
-		To   string `json:"to"`
-	}
-	var assets []files
-	for _, f := range svc.Files {
-		assets = append(assets, files{relative(svc.Root, f.From), f.To})
-	}
-	var created string
-	if !l.created.IsZero() {
-		created = l.created.UTC().Format(time.RFC3339)
-	}
-	return struct {
-		Service   string            `json:"service"`
-		Dir       string            `json:"dir"`
-		Package   string            `json:"package"`
-		Path      string            `json:"path"`
-		Workdir   string            `json:"workdir,omitempty"`
-		Files     []files           `json:"files,omitempty"`
-		User      string            `json:"user"`
-		Ports     []int             `json:"ports,omitempty"`
-		Env       map[string]string `json:"env,omitempty"`
-		Args      []string          `json:"args,omitempty"`
-		Labels    map[string]string `json:"labels,omitempty"`
-		Tags      []string          `json:"tags,omitempty"`
-		GOAMD64   string            `json:"goamd64,omitempty"`
-		GOFIPS140 string            `json:"gofips140,omitempty"`
-		Stamps    map[string]string `json:"ldflags,omitempty"`
-		Tag       string            `json:"tag,omitempty"`
-		Platforms []string          `json:"platforms"`
-		Base      string            `json:"base"`
-		Created   string            `json:"created,omitempty"`
-		Format    int               `json:"imageFormat"`
-	}{
-		svc.Name, relative(svc.Root, svc.Dir), svc.Package, svc.Path, svc.Workdir, assets, svc.User, svc.Ports,
-		svc.Env, svc.Args, svc.Labels, svc.BuildTags, svc.GOAMD64, svc.GOFIPS140, svc.Stamps, l.tag,
-		platforms, baseName(l.base.Base), created, image.Format,
-	}
-}
-
 // baseName is what the evidence calls a base: an OCI layout's folder is a
 // matter of this machine.
 func baseName(b *image.Base) string {
@@ -352,8 +326,11 @@ func baseName(b *image.Base) string {
 	case b.Reference != "":
 		return b.Reference
 	}
-	return "oci-layout"
+	return layoutName
 }
+
+// layoutName is what the evidence calls a layout that names no image.
+const layoutName = "oci-layout"
 
 // relative is a path of the repository with slashes, as temper.yaml has it.
 func relative(root, path string) string {
