@@ -1,6 +1,8 @@
 package evidence
 
 import (
+	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +31,9 @@ func TestOrigin(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Origin{
-		BuildType: BuildType, Builder: LocalBuilder, Service: "orders", Source: b.Source, Go: b.Go, Toolchain: "dirHash:" + b.Toolchain,
+		BuildType: BuildType, Builder: LocalBuilder, Version: "devel", Service: "orders", Source: b.Source,
+		Parameters: map[string]any{"service": "orders", "platforms": []any{"linux/amd64", "linux/arm64"}},
+		Go:         b.Go, Toolchain: "dirHash:" + b.Toolchain,
 		Base: b.Base, Signed: b.Signed, Finished: noon.Add(time.Minute),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -46,11 +50,44 @@ func TestOriginOfLittle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.Origin(); err != nil || *got != (Origin{}) {
+	if got, err := s.Origin(); err != nil || !reflect.DeepEqual(got, &Origin{}) {
 		t.Errorf("Origin: %+v, %v", got, err)
 	}
 	s.PredicateType = SPDX
 	if got, err := s.Origin(); err == nil {
 		t.Errorf("Origin of an SBOM: %+v", got)
+	}
+}
+
+func TestRepeatable(t *testing.T) {
+	const whole = `{"buildDefinition": {"buildType": "urn:temper:build-type:go-image:v1", "externalParameters": {}, "resolvedDependencies": [
+		{"name": "source", "digest": {"gitCommit": "0123456789012345678901234567890123456789"}},
+		{"name": "base", "uri": "builtin", "digest": {"sha256": "0123456789012345678901234567890123456789012345678901234567890123"}},
+		{"name": "go", "uri": "pkg:golang/toolchain@1.26.8"},
+		{"name": "source", "uri": "pkg:golang/source"}]}, "runDetails": {"builder": {"id": ""}}}`
+	const changes = "it was built from changes that are in no commit"
+	for _, test := range []struct{ old, new, want string }{
+		{"", "", ""},
+		{`"source", "digest"`, `"source", "annotations": {"dirty": false}, "digest"`, ""},
+		{`"source", "digest"`, `"source", "annotations": {"dirty": true}, "digest"`, changes},
+		{`"source", "digest"`, `"source", "annotations": {"dirty": "false"}, "digest"`, changes},
+		{`"source", "digest"`, `"source", "annotations": {"dirty": null}, "digest"`, changes},
+		{"go-image:v1", "go-image:v2", `its build type is "urn:temper:build-type:go-image:v2"`},
+		{"urn:temper:build-type:go-image:v1", "", `its build type is ""`},
+		{`"gitCommit": "0123`, `"gitCommit": "--`, "which is no full hash"},
+		{`"gitCommit"`, `"sha1"`, "it names no commit"},
+		{`"sha256": "0`, `"sha256": "x`, `its base "builtin" has no digest`},
+		{`"sha256"`, `"sha512"`, `its base "builtin" has no digest`},
+		{"toolchain@1.26.8", "toolchain", "it names no Go release"},
+	} {
+		s := &Statement{PredicateType: Provenance, Predicate: json.RawMessage(strings.Replace(whole, test.old, test.new, 1))}
+		o, err := s.Origin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = o.Repeatable()
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%s for %s: error %v, want %q", test.new, test.old, err, test.want)
+		}
 	}
 }
