@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -42,6 +43,9 @@ func TestMain(m *testing.M) {
 		if host := os.Getenv("GCR"); host != "" {
 			remote.DefaultTransport = standIn(host)
 		}
+		if dir := os.Getenv("REBUILD_FOLDER"); dir != "" {
+			rebuildFolder = keptFolder(dir)
+		}
 		main()
 	}})
 }
@@ -55,6 +59,24 @@ func (host standIn) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.URL.Scheme, r.URL.Host, r.Host = "http", string(host), ""
 	}
 	return http.DefaultTransport.RoundTrip(r)
+}
+
+// keptFolder is one for rebuilds that keeps its cache from one to the next: the
+// commits are gone each time.
+func keptFolder(dir string) func() (string, func(), error) {
+	return func() (string, func(), error) {
+		return dir, func() {
+			left, err := os.ReadDir(dir)
+			if err != nil {
+				panic(err)
+			}
+			for _, one := range left {
+				if one.Name() != "cache" {
+					os.RemoveAll(filepath.Join(dir, one.Name()))
+				}
+			}
+		}, os.MkdirAll(dir, 0o700)
+	}
 }
 
 // Every story has a registry of its own at $REGISTRY. What Go has downloaded is
@@ -110,7 +132,7 @@ func TestStories(t *testing.T) {
 			"sboms": sboms, "attested": attested, "agrees": agrees,
 			"base": pushBase, "sigstore": newSigstore, "sign": signImage, "save": saveImage, "expand": expand,
 			"serve": serveSigstore, "token": newToken, "ci": actAsCI, "answers": answerInstead, "asked": askedServices, "configure": signingConfig,
-			"offline": offline, "stayed": stayed, "killed": killed, "vault": openVault, "vaulted": askedVault,
+			"offline": offline, "stayed": stayed, "killed": killed, "vault": openVault, "vaulted": askedVault, "provenance": reprove, "commit": headCommit,
 		},
 	})
 }
@@ -247,6 +269,39 @@ func lie(ts *testscript.TestScript, _ bool, args []string) {
 				e.Statements[i].Subject = s.Subject
 			}
 		}
+	}
+	ts.Check(image.Write(ts.MkAbs(args[0]), entries...))
+}
+
+// commit VARIABLE DIR: sets the variable to the commit that is checked out.
+func headCommit(ts *testscript.TestScript, _ bool, args []string) {
+	out, err := exec.Command("git", "-C", ts.MkAbs(args[1]), "rev-parse", "HEAD").Output()
+	ts.Check(err)
+	ts.Setenv(args[0], strings.TrimSpace(string(out)))
+}
+
+// provenance LAYOUT RE NEW: the provenances in the layout say NEW where the
+// expression matched.
+func reprove(ts *testscript.TestScript, _ bool, args []string) {
+	entries, err := image.Read(ts.MkAbs(args[0]))
+	ts.Check(err)
+	old, err := regexp.Compile(args[1])
+	ts.Check(err)
+	changed := 0
+	for _, e := range entries {
+		for i, s := range e.Statements {
+			if s.PredicateType != evidence.Provenance {
+				continue
+			}
+			text := old.ReplaceAllLiteralString(string(s.Predicate), args[2])
+			if text != string(s.Predicate) {
+				changed++
+			}
+			e.Statements[i] = &evidence.Statement{Type: s.Type, Subject: s.Subject, PredicateType: s.PredicateType, Predicate: json.RawMessage(text)}
+		}
+	}
+	if changed == 0 {
+		ts.Fatalf("no provenance says %q", args[1])
 	}
 	ts.Check(image.Write(ts.MkAbs(args[0]), entries...))
 }

@@ -13,6 +13,7 @@ import (
 
 	"temper/checks"
 	"temper/pipeline/binary"
+	"temper/pipeline/difference"
 	"temper/pipeline/image"
 	"temper/pipeline/service"
 )
@@ -145,6 +146,10 @@ func (p *person) verified(f *releaseFacts) {
 		}
 		line("waived", "%s, %s %s: %s", w.Rule, until, w.Expires, w.Reason)
 	}
+	if r := f.rebuilt; r != nil {
+		line("rebuilt", "from %s with %s, to the same digest", r.Commit, r.Go)
+		tell(&b, r)
+	}
 	io.WriteString(p.err, printable(b.String()))
 }
 
@@ -158,6 +163,69 @@ func (p *person) left(behind []string) {
 // bare tells that nothing belongs to an image.
 func (p *person) bare(image string) {
 	fmt.Fprintf(p.err, "temper: warning: %s has no signature and no attestation to copy\n", image)
+}
+
+// differs tells what is not as it was released.
+func (p *person) differs(f *releaseFacts, r *rebuilt) {
+	if r.Digest == "" {
+		return // the answer says all
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s is signed, and not what its provenance makes\n", f.Ref)
+	fmt.Fprintf(&b, "  %-10s  %s\n  %-10s  %s, from %s with %s\n", "released", f.Digest, "rebuilt", r.Digest, r.Commit, r.Go)
+	tell(&b, r)
+	io.WriteString(p.err, printable(b.String()))
+}
+
+// tell lists the first differences, a cause once and the sections of one file in
+// one line.
+func tell(b *strings.Builder, r *rebuilt) {
+	const enough, brief = 12, 60
+	line := func(what, text string) { fmt.Fprintf(b, "  %-10s  %s\n", what, oneLine.Replace(text)) }
+	cause, lines := "", 0
+	for i := 0; i < len(r.Differences); i++ {
+		if lines == enough {
+			line("and", fmt.Sprintf("%d more, which --json lists", len(r.Differences)-i))
+			break
+		}
+		d := r.Differences[i]
+		text := strings.TrimPrefix(d.Place()+": "+d.What, ": ")
+		if sections := sectionsFrom(r.Differences[i:]); len(sections) > 1 {
+			text = strings.TrimSuffix(d.Place(), d.Section) + "sections " + strings.Join(sections, ", ")
+			i += len(sections) - 1
+		} else if len(d.Released) <= brief && len(d.Rebuilt) <= brief {
+			text += fmt.Sprintf(": %s there, %s here", orNothing(d.Released), orNothing(d.Rebuilt))
+		}
+		line("differs", text)
+		lines++
+		if d.Cause != "" && d.Cause != cause {
+			line("", d.Cause)
+			cause = d.Cause
+		}
+	}
+	if r.More > 0 {
+		line("and", fmt.Sprintf("%d more of the same kinds", r.More))
+	}
+}
+
+// sectionsFrom are the sections of one file with which a list begins.
+func sectionsFrom(list []difference.Difference) (names []string) {
+	for _, d := range list {
+		at := list[0]
+		if at.Section == "" || d.Section == "" || strings.HasPrefix(d.What, "function ") || d.Cause != "" ||
+			d.Platform != at.Platform || d.Layer != at.Layer || d.Path != at.Path {
+			break
+		}
+		names = append(names, d.Section)
+	}
+	return names
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return s
 }
 
 // base tells what images stand on.
@@ -236,6 +304,9 @@ func printable(lines string) string {
 		return r
 	}, lines)
 }
+
+// oneLine shows the line breaks in what is told in one line.
+var oneLine = strings.NewReplacer("\n", `\n`, "\r", `\r`)
 
 // changeText is a change as people read it.
 func changeText(c image.Change) string {

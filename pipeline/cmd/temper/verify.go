@@ -26,7 +26,10 @@ type verifyFlags struct {
 	recheck  bool
 	insecure []string
 	offline  bool
+	rebuild  string
 	json     bool
+
+	again *rebuilder // nil where nobody asked for one
 }
 
 func newVerify(p *person) *cobra.Command {
@@ -65,10 +68,14 @@ On stdout it prints REPOSITORY@DIGEST for each image that verifies; what was sig
 by whom and from which source goes to stderr. Where one does not verify, verify exits
 3 and says whether it is unsigned, untrusted, incomplete, altered, moved or refused.
 Where it could not look, as at a registry out of reach or an image that is not there, it
-exits 1 (with --json the reason is "unseen").`,
+exits 1 (with --json the reason is "unseen").
+` + rebuildHelp,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("no image to verify").hint("temper verify --key cosign.pub REF")
+			}
+			if f.rebuild == "" && c.Flags().Changed("rebuild") {
+				return usagef("--rebuild names no folder").hint("temper verify --rebuild . %s", strings.Join(args, " "))
 			}
 			return f.check(args, f.policy)
 		},
@@ -80,6 +87,7 @@ exits 1 (with --json the reason is "unseen").`,
 	flags.BoolVar(&f.recheck, "recheck", false, "run the rules again on what the registry holds")
 	flags.StringArrayVar(&f.insecure, "insecure", nil, "speak plain HTTP to the registry `HOST[:PORT]` (loopback needs no mention)")
 	flags.BoolVar(&f.offline, "offline", false, "ask nothing but the registry, and follow it nowhere else")
+	flags.StringVar(&f.rebuild, "rebuild", "", "build it again from its commit, which is in the git repository of the folder `SRC`, and compare")
 	flags.BoolVar(&f.json, "json", false, "write one JSON object")
 	return cmd
 }
@@ -91,6 +99,7 @@ func verify(ctx context.Context, p *person, f verifyFlags, refs []string) error 
 		Reason   string        `json:"reason,omitempty"`
 		Detail   string        `json:"detail,omitempty"`
 		Release  *releaseFacts `json:"release,omitempty"`
+		Rebuild  *rebuilt      `json:"rebuild,omitempty"`
 	}
 	out := struct {
 		Answers []answer `json:"answers"`
@@ -107,13 +116,17 @@ func verify(ctx context.Context, p *person, f verifyFlags, refs []string) error 
 		return err
 	}
 	var unseen []error // what nobody could look at
+	if f.again, err = newRebuilder(p, f.rebuild); err != nil {
+		return err
+	}
+	defer f.again.close()
 	for _, a := range all {
 		facts, err := f.look(ctx, p, a.ref, wanted, a.opts)
 		var refusal *release.Refusal
 		switch {
 		case errors.As(err, &refusal):
 			no.reasons = append(no.reasons, refusal.Error())
-			out.Answers = append(out.Answers, answer{Ref: a.text, Reason: string(refusal.Reason), Detail: refusal.Detail})
+			out.Answers = append(out.Answers, answer{Ref: a.text, Reason: string(refusal.Reason), Detail: refusal.Detail, Rebuild: facts.again()})
 			if refusal.Reason == release.Unsigned && a.layout != "" {
 				no.next = a.unsigned()
 			}
@@ -126,7 +139,7 @@ func verify(ctx context.Context, p *person, f verifyFlags, refs []string) error 
 			return err
 		}
 		facts.Digest = a.shown(facts.Digest)
-		out.Answers = append(out.Answers, answer{Ref: a.text, Verified: true, Release: facts})
+		out.Answers = append(out.Answers, answer{Ref: a.text, Verified: true, Release: facts, Rebuild: facts.again()})
 		p.verified(facts)
 		if !f.json {
 			fmt.Fprintln(p.out, facts.Digest)
@@ -168,7 +181,8 @@ func (f *verifyFlags) wanted(ctx context.Context) (*policy.Policy, error) {
 	})
 }
 
-// look answers for one reference. The error is a refusal if the answer is no.
+// look answers for one reference. The error is a refusal if the answer is no;
+// beside one there may be facts, for what came of a rebuild.
 func (f *verifyFlags) look(ctx context.Context, p *person, ref name.Reference, wanted *policy.Policy, opts release.Options) (*releaseFacts, error) {
 	now := time.Now()
 	opened, err := wanted.Open(ctx, ref, opts, now)
@@ -187,9 +201,11 @@ func (f *verifyFlags) look(ctx context.Context, p *person, ref name.Reference, w
 		return nil, err
 	}
 	if f.recheck {
-		return facts, recheck(ctx, p, facts, artifact, wanted.Strict, now)
+		if err := recheck(ctx, p, facts, artifact, wanted.Strict, now); err != nil {
+			return nil, err
+		}
 	}
-	return facts, nil
+	return facts, f.again.hold(ctx, facts, opened, artifact, f.policy == "")
 }
 
 // releaseFacts are what a verified release tells, for people and as JSON.
@@ -237,6 +253,8 @@ type releaseFacts struct {
 	Waivers []waiverFact `json:"waivers"`
 	// Rechecked is how many rules looked at it again, 0 where nobody asked.
 	Rechecked int `json:"rechecked"`
+
+	rebuilt *rebuilt // told beside the release; nil where nobody asked
 }
 
 type waiverFact struct {
