@@ -23,7 +23,7 @@ const bundlePrefix = "application/vnd.dev.sigstore.bundle"
 // bundles reads what the bundles that refer to a manifest claim. It also
 // returns what refers to it, and whether the registry keeps that list itself.
 func (r *reader) bundles(ctx context.Context, about v1.Hash, by *Verifier) (c *claims, refs []v1.Descriptor, kept bool, err error) {
-	c = &claims{form: Bundle}
+	c = &claims{form: Bundle, known: r.known}
 	refs, kept, err = r.referrers(ctx, about)
 	if useless(err) {
 		c.reject(err, false)
@@ -125,15 +125,22 @@ func (c *claims) addBundle(raw []byte, about v1.Hash, by *Verifier) (isSignature
 	return err != nil && saysSignature(envelope.GetPayload()), err
 }
 
-func (c *claims) addStatement(b *bundle.Bundle, envelope *protodsse.Envelope, about v1.Hash, by *Verifier) error {
-	if envelope.GetPayloadType() != string(evidence.MediaType) {
-		return fmt.Errorf("it signs a %s", envelope.GetPayloadType())
+func (c *claims) addStatement(b *bundle.Bundle, in *protodsse.Envelope, about v1.Hash, by *Verifier) (err error) {
+	if in.GetPayloadType() != string(evidence.MediaType) {
+		return fmt.Errorf("it signs a %s", in.GetPayloadType())
 	}
-	sig, err := by.verifyBundle(b, about)
-	if err != nil {
-		return err
+	var signature []byte
+	if all := in.GetSignatures(); len(all) == 1 {
+		signature = all[0].GetSig()
 	}
-	return c.add(envelope.GetPayload(), about, sig)
+	e := enveloped(by, in.GetPayloadType(), in.GetPayload(), signature)
+	var sig signing
+	if c.known.find(e) == nil {
+		if sig, err = by.verifyBundle(b, about); err != nil {
+			return err
+		}
+	}
+	return c.add(e, in.GetPayload(), about, sig)
 }
 
 func (v *Verifier) verifyBundle(b *bundle.Bundle, about v1.Hash) (signing, error) {

@@ -24,6 +24,8 @@ type claims struct {
 	// rejected are the others, and rejectedSignatures those of them that say
 	// they are signings.
 	rejected, rejectedSignatures []error
+	// known are the envelopes that were verified before.
+	known *known
 }
 
 // A statement that was verified, and the bytes that were signed.
@@ -44,10 +46,14 @@ type signing struct {
 
 // add takes what a trusted signer signed. A statement about something else is
 // no claim about this manifest, however it came to be attached to it.
-func (c *claims) add(raw []byte, about v1.Hash, sig signing) error {
-	s, err := evidence.Parse(raw)
-	if err != nil {
-		return err
+func (c *claims) add(e enclosed, raw []byte, about v1.Hash, sig signing) error {
+	s := c.known.find(e)
+	if s == nil {
+		var err error
+		if s, err = evidence.Parse(raw); err != nil {
+			return err
+		}
+		c.known.note(e, s)
 	}
 	if !s.About(about) {
 		return fmt.Errorf("it is about %s", subjects(s))

@@ -3,7 +3,6 @@ package release
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,7 +36,7 @@ type attached struct {
 // legacy reads what the legacy tags of a manifest claim. It also returns what
 // stands behind them.
 func (r *reader) legacy(ctx context.Context, about v1.Hash, by *Verifier) (c *claims, signatures, envelopes attached, err error) {
-	c = &claims{form: Legacy}
+	c = &claims{form: Legacy, known: r.known}
 	signatures, err = r.legacySignatures(ctx, c, about, by)
 	if err != nil {
 		return nil, attached{}, attached{}, err
@@ -152,26 +151,34 @@ func (v *Verifier) verifySimple(ctx context.Context, f fetched, about v1.Hash) (
 // addEnvelope verifies a DSSE envelope and adds the statement in it. A
 // statement that says "signed" counts in the other form only.
 func (c *claims) addEnvelope(ctx context.Context, f fetched, about v1.Hash, by *Verifier) error {
-	sig, err := by.verifyEnvelope(ctx, f, about)
-	if err != nil {
-		return err
-	}
-	var envelope struct {
+	var in struct {
 		PayloadType string `json:"payloadType"`
-		Payload     string `json:"payload"`
+		Payload     []byte `json:"payload"`
+		Signatures  []struct {
+			Sig []byte `json:"sig"`
+		} `json:"signatures"`
 	}
-	if err := json.Unmarshal(f.raw, &envelope); err != nil {
-		return err
+	malformed := json.Unmarshal(f.raw, &in)
+	var signature []byte
+	if len(in.Signatures) == 1 {
+		signature = in.Signatures[0].Sig
 	}
-	if envelope.PayloadType != string(evidence.MediaType) {
-		return fmt.Errorf("it signs a %s", envelope.PayloadType)
+	e := enveloped(by, in.PayloadType, in.Payload, signature)
+	var sig signing
+	if malformed != nil || c.known.find(e) == nil {
+		var err error
+		if sig, err = by.verifyEnvelope(ctx, f, about); err != nil {
+			return err
+		}
 	}
-	raw, err := base64.StdEncoding.DecodeString(envelope.Payload)
-	if err != nil {
-		return err
+	switch {
+	case malformed != nil:
+		return malformed
+	case in.PayloadType != string(evidence.MediaType):
+		return fmt.Errorf("it signs a %s", in.PayloadType)
 	}
 	before := len(c.signings)
-	if err := c.add(raw, about, sig); err != nil {
+	if err := c.add(e, in.Payload, about, sig); err != nil {
 		return err
 	}
 	if len(c.signings) > before {

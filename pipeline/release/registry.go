@@ -57,6 +57,8 @@ type reader struct {
 	repo   name.Repository
 	client *http.Client
 	jobs   int
+	// known are the envelopes that were verified for it.
+	known *known
 	// place is what is read: a registry or a layout.
 	place string
 }
@@ -66,7 +68,7 @@ func (o Options) reader(ctx context.Context, repo name.Repository) (*reader, err
 	case stored != (o.Layout != nil):
 		return nil, fmt.Errorf("%s is not where it is looked for: a layout holds what is stored in it, and nothing else does", repo)
 	case stored:
-		return &reader{repo: repo, client: &http.Client{Transport: o.Layout}, jobs: o.jobs(), place: "layout"}, nil
+		return &reader{repo: repo, client: &http.Client{Transport: o.Layout}, jobs: o.jobs(), place: "layout", known: new(known)}, nil
 	}
 	repo, err := o.named(repo)
 	if err != nil {
@@ -85,7 +87,7 @@ func (o Options) reader(ctx context.Context, repo name.Repository) (*reader, err
 	if err != nil {
 		return nil, fmt.Errorf("greeting %s: %w", repo.RegistryStr(), plain(err))
 	}
-	return &reader{repo: repo, client: &http.Client{Transport: rt}, jobs: o.jobs(), place: "registry"}, nil
+	return &reader{repo: repo, client: &http.Client{Transport: rt}, jobs: o.jobs(), place: "registry", known: new(known)}, nil
 }
 
 func (o Options) keychain() authn.Keychain {
