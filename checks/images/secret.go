@@ -38,18 +38,23 @@ secret that was in an image is known: revoke it.`,
 			}
 		}
 		c := img.Config.Config
+		report := func(place string, found []string) {
+			for _, s := range found {
+				p.Reportf(place, "%s", s)
+			}
+		}
 		for _, e := range c.Env {
 			name, value, _ := strings.Cut(e, "=")
-			reportSetting(p, "config.Env: "+name, "variable", name, value)
+			report("config.Env: "+name, SecretsOfSetting("variable", name, value))
 		}
 		for _, key := range slices.Sorted(maps.Keys(c.Labels)) {
-			reportSetting(p, "config.Labels: "+key, "label", key, c.Labels[key])
+			report("config.Labels: "+key, SecretsOfSetting("label", key, c.Labels[key]))
 		}
-		reportCommand(p, "config.Entrypoint", c.Entrypoint)
-		reportCommand(p, "config.Cmd", c.Cmd)
-		reportCommand(p, "config.OnBuild", c.OnBuild)
+		report("config.Entrypoint", SecretsOfCommand(c.Entrypoint))
+		report("config.Cmd", SecretsOfCommand(c.Cmd))
+		report("config.OnBuild", SecretsOfCommand(c.OnBuild))
 		if c.Healthcheck != nil {
-			reportCommand(p, "config.Healthcheck", c.Healthcheck.Test)
+			report("config.Healthcheck", SecretsOfCommand(c.Healthcheck.Test))
 		}
 		for i, h := range img.Config.History {
 			reportHistory(p, fmt.Sprintf("history %d", i), h.CreatedBy, h.Comment)
@@ -58,42 +63,43 @@ secret that was in an image is known: revoke it.`,
 	},
 }
 
-// reportSecrets reports what has the form of a secret, and tells whether there
-// is any.
-func reportSecrets(p *checks.Pass, place, text string) bool {
+// secretsIn says what in a text has the form of a secret.
+func secretsIn(text string) []string {
 	f := &secretFinder{}
 	s := newScanner(credentialNeedles, f.credential)
 	s.Write([]byte(text))
 	s.Flush()
 	s.Close()
-	for _, s := range f.all() {
-		p.Reportf(place, "%s", s)
-	}
 	if len(f.found) > 0 {
-		return true
+		return f.all()
 	}
 	for _, m := range urlPassword.FindAllStringSubmatch(text, -1) {
 		if isSecretValue(m[1]) && !placeholder(m[1]) {
-			p.Reportf(place, "it holds a URL with a password")
-			return true
+			return []string{"it holds a URL with a password"}
 		}
 	}
-	return false
+	return nil
 }
 
-// reportSetting reports a secret that stands under a name.
-func reportSetting(p *checks.Pass, place, kind, name, value string) {
-	if !reportSecrets(p, place, value) && isSecret(name, value) {
-		p.Reportf(place, "a %s of this name has a value", kind)
+// SecretsOfSetting says what is secret of a setting, a label or a variable, that
+// has a name: none of it where nothing is.
+func SecretsOfSetting(kind, name, value string) []string {
+	if found := secretsIn(value); found != nil {
+		return found
 	}
+	if isSecret(name, value) {
+		return []string{fmt.Sprintf("a %s of this name has a value", kind)}
+	}
+	return nil
 }
 
-// reportCommand reports secrets among the words of a command: --token=X, or
-// --token and X.
-func reportCommand(p *checks.Pass, place string, words []string) {
-	if reportSecrets(p, place, strings.Join(words, "\n")) {
-		return
+// SecretsOfCommand says what is secret among the words of a command: --token=X,
+// or --token and X.
+func SecretsOfCommand(words []string) []string {
+	if found := secretsIn(strings.Join(words, "\n")); found != nil {
+		return found
 	}
+	var found []string
 	for i, word := range words {
 		flag, ok := strings.CutPrefix(word, "-")
 		if !ok {
@@ -104,15 +110,19 @@ func reportCommand(p *checks.Pass, place string, words []string) {
 			value = words[i+1]
 		}
 		if isSecret(name, value) {
-			p.Reportf(place, "the flag %s has a value", printable(strings.TrimSuffix(word, "="+value)))
+			found = append(found, fmt.Sprintf("the flag %s has a value", printable(strings.TrimSuffix(word, "="+value))))
 		}
 	}
+	return found
 }
 
 // reportHistory reports secrets of a build's step: of its text, and of the
 // arguments and variables that it was given.
 func reportHistory(p *checks.Pass, place, createdBy, comment string) {
-	if reportSecrets(p, place, createdBy+"\n"+comment) {
+	if found := secretsIn(createdBy + "\n" + comment); found != nil {
+		for _, s := range found {
+			p.Reportf(place, "%s", s)
+		}
 		return
 	}
 	m := stepSettings.FindStringSubmatch(createdBy)

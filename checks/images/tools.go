@@ -31,6 +31,20 @@ func names(list string) map[string]bool {
 	return m
 }
 
+// Tool says what a program of this name is that no image should have, such as "a
+// shell"; empty if it is none.
+func Tool(name string) string {
+	switch {
+	case shells[name]:
+		return string(aShell)
+	case packageManagers[name]:
+		return string(aPackageManager)
+	case debugTools[name]:
+		return string(aDebugTool)
+	}
+	return ""
+}
+
 // held reports every file that is a tool of the kind, by one of the names or,
 // under any name, by its content.
 func held(img *Image, p *checks.Pass, list map[string]bool, what kind) {
