@@ -26,6 +26,7 @@ var may = map[string][]string{
 	"temper/checks/page":         {"temper/checks"},
 	"temper/checks/sources":      {"temper/checks", "temper/checks/executables"},
 	"temper/checks/probes":       {"temper/checks"},
+	"temper/checks/workloads":    {"temper/checks", "temper/checks/images"},
 	"temper/pipeline/strict":     {},
 	"temper/pipeline/service":    {"temper/pipeline/strict"},
 	"temper/pipeline/binary":     {"temper/checks", "temper/checks/executables", "temper/pipeline/service"},
@@ -42,6 +43,7 @@ var may = map[string][]string{
 	"temper/pipeline/engine":     {},
 	"temper/pipeline/cmd/temper": {
 		"temper/checks", "temper/checks/executables", "temper/checks/images", "temper/checks/page", "temper/checks/probes", "temper/checks/sources",
+		"temper/checks/workloads",
 		"temper/pipeline/binary", "temper/pipeline/checkout", "temper/pipeline/difference", "temper/pipeline/evidence",
 		"temper/pipeline/image", "temper/pipeline/inventory", "temper/pipeline/license", "temper/pipeline/policy", "temper/pipeline/release", "temper/pipeline/sandbox",
 		"temper/pipeline/service",
@@ -52,17 +54,18 @@ var may = map[string][]string{
 
 // only lists who may import code that weighs: everything else stays free of it.
 var only = map[string][]string{
-	"dagger.io/":                                           {"temper/pipeline/engine", "temper/examples/ci"},
-	"github.com/sigstore/":                                 {"temper/pipeline/release", "temper/pipeline/release/releasetest"},
-	"github.com/go-openapi/":                               {"temper/pipeline/release"},             // a client of Rekor
-	"github.com/hashicorp/":                                {"temper/pipeline/release"},             // a client of Vault
-	"github.com/digitorus/":                                {"temper/pipeline/release/releasetest"}, // timestamps
-	"github.com/spf13/cobra":                               {"temper/pipeline/cmd/temper"},
-	"github.com/spdx/":                                     {"temper/pipeline/evidence"},
-	"github.com/CycloneDX/":                                {"temper/pipeline/evidence"},
-	"github.com/google/licensecheck":                       {"temper/pipeline/license"},
-	"github.com/github/go-spdx/":                           {"temper/pipeline/license"},
-	"github.com/klauspost/":                                {"temper/pipeline/image", "temper/checks/images"}, // compression
+	"dagger.io/":                     {"temper/pipeline/engine", "temper/examples/ci"},
+	"github.com/sigstore/":           {"temper/pipeline/release", "temper/pipeline/release/releasetest"},
+	"github.com/go-openapi/":         {"temper/pipeline/release"},             // a client of Rekor
+	"github.com/hashicorp/":          {"temper/pipeline/release"},             // a client of Vault
+	"github.com/digitorus/":          {"temper/pipeline/release/releasetest"}, // timestamps
+	"github.com/spf13/cobra":         {"temper/pipeline/cmd/temper"},
+	"github.com/spdx/":               {"temper/pipeline/evidence"},
+	"github.com/CycloneDX/":          {"temper/pipeline/evidence"},
+	"github.com/google/licensecheck": {"temper/pipeline/license"},
+	"github.com/github/go-spdx/":     {"temper/pipeline/license"},
+	"github.com/klauspost/":          {"temper/pipeline/image", "temper/checks/images"}, // compression
+	"k8s.io/":                        {"temper/checks/workloads"},                       // and nobody else needs 11 MB of types
 	"github.com/google/go-containerregistry/pkg/v1/remote": {"temper/pipeline/image", "temper/pipeline/release", "temper/pipeline/cmd/temper"},
 }
 

@@ -12,11 +12,12 @@ import (
 	"temper/checks/images"
 	"temper/checks/probes"
 	"temper/checks/sources"
+	"temper/checks/workloads"
 )
 
 // rules are all rules that Temper knows, by name.
 func rules() []checks.Rule {
-	all := slices.Concat(images.AllRules(), sources.AllRules(), probes.AllRules())
+	all := slices.Concat(images.AllRules(), sources.AllRules(), probes.AllRules(), workloads.AllRules())
 	slices.SortFunc(all, func(a, b checks.Rule) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }

@@ -1,0 +1,459 @@
+package workloads
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const (
+	// maxDocument is what the API server takes in one request.
+	// https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/apiserver/pkg/server/config.go
+	maxDocument = 3 << 20
+	// maxDepth is far beyond what any schema nests.
+	maxDepth = 200
+	// maxAliased is how many nodes aliases may add to a document.
+	maxAliased = 50_000
+)
+
+// A document is what stands between two lines of three dashes, or one JSON value.
+type document struct {
+	root *node
+	// twice are the fields that a mapping has more than once.
+	twice []twice
+}
+
+type twice struct {
+	name      string
+	at, first position
+}
+
+// A SyntaxError is about a file that is neither YAML nor JSON, or that is more
+// than the API server would take.
+type SyntaxError struct {
+	File string
+	// Line is where in it, from 1 on; 0 where that is not known.
+	Line    int
+	Problem string
+	// Template tells that the file holds the actions of a template, and Chart
+	// which chart it belongs to, empty where that is not known.
+	Template bool
+	Chart    string
+}
+
+func (e *SyntaxError) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("%s: %s", e.File, e.Problem)
+	}
+	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Problem)
+}
+
+// parse returns the documents of a file.
+func parse(file string, data []byte) ([]*document, error) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	wrong := func(line int, format string, args ...any) error {
+		return &SyntaxError{File: file, Line: line, Problem: fmt.Sprintf(format, args...)}
+	}
+	if !utf8.Valid(data) {
+		return nil, wrong(0, "it is not UTF-8 text")
+	}
+	var docs []*document
+	for _, part := range split(data) {
+		if len(part.text) > maxDocument {
+			return nil, wrong(part.line, "a document of more than 3 MiB, which is more than the API server takes")
+		}
+		list, err := part.parse()
+		if err != nil {
+			line, problem := err.line, err.problem
+			if at := action.FindIndex(part.text); at != nil {
+				at := part.line + bytes.Count(part.text[:at[0]], []byte("\n"))
+				return nil, &SyntaxError{File: file, Line: at, Problem: "a template, and no YAML before it is filled in (" + problem + ")", Template: true}
+			}
+			return nil, wrong(line, "%s", problem)
+		}
+		docs = append(docs, list...)
+	}
+	return docs, nil
+}
+
+// action matches what Helm and others fill in.
+var action = regexp.MustCompile(`\{\{-?\s*[A-Za-z.$"(/]`)
+
+// A part of a file is a document, and the line that it begins on.
+type part struct {
+	text []byte
+	line int
+}
+
+// split divides a file at the lines that begin with three dashes. YAML allows
+// such lines nowhere inside of a document.
+// https://yaml.org/spec/1.2.2/#document-prefix
+func split(data []byte) []part {
+	parts := []part{{line: 1}}
+	line, from := 1, 0
+	for at := 0; at < len(data); line++ {
+		end := len(data)
+		if i := bytes.IndexByte(data[at:], '\n'); i >= 0 {
+			end = at + i + 1
+		}
+		if text := data[at:end]; bytes.HasPrefix(text, []byte("---")) && (len(text) == 3 || strings.IndexByte(" \t\r\n", text[3]) >= 0) {
+			last := &parts[len(parts)-1]
+			last.text = data[from:at]
+			parts = append(parts, part{line: line})
+			from = at
+		}
+		at = end
+	}
+	parts[len(parts)-1].text = data[from:]
+	return parts
+}
+
+// A problem of the syntax has its line in the file.
+type problem struct {
+	line    int
+	problem string
+}
+
+func (p part) parse() ([]*document, *problem) {
+	text := bytes.TrimSpace(p.text)
+	if len(text) == 0 {
+		return nil, nil
+	}
+	if text[0] == '{' || text[0] == '[' {
+		docs, err := p.parseJSON()
+		if err == nil {
+			return docs, nil
+		}
+		// It may be YAML that begins with a brace, and then the other error tells.
+		if docs, err := p.parseYAML(); err == nil {
+			return docs, nil
+		}
+		return nil, err
+	}
+	return p.parseYAML()
+}
+
+func (p part) parseYAML() ([]*document, *problem) {
+	d := yaml.NewDecoder(bytes.NewReader(p.text))
+	var root yaml.Node
+	if err := d.Decode(&root); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
+		return nil, p.syntax(err)
+	}
+	var more yaml.Node
+	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
+		if err != nil {
+			return nil, p.syntax(err)
+		}
+		return nil, &problem{p.line + more.Line - 1, "a second document without a line of three dashes before it"}
+	}
+	c := &converter{offset: p.line - 1, active: make(map[*yaml.Node]bool)}
+	n := c.convert(root.Content[0], 0)
+	if c.wrong != nil {
+		return nil, c.wrong
+	}
+	if n.kind == scalar && n.value == nil {
+		return nil, nil
+	}
+	return []*document{{n, c.twice}}, nil
+}
+
+// syntax is an error of the YAML parser, whose lines count from the part's
+// first on.
+func (p part) syntax(err error) *problem {
+	said := strings.TrimPrefix(err.Error(), "yaml: ")
+	m := yamlLine.FindStringSubmatch(said)
+	if m == nil {
+		return &problem{p.line, "not YAML: " + said}
+	}
+	line, _ := strconv.Atoi(m[1]) // the pattern says that it is a number
+	return &problem{p.line + line - 1, "not YAML: " + m[2]}
+}
+
+var yamlLine = regexp.MustCompile(`(?s)^line ([0-9]{1,9}): (.*)$`)
+
+// A converter makes nodes of what YAML's parser read: aliases and merges are
+// resolved, and scalars are what kubectl reads them as.
+type converter struct {
+	offset  int
+	aliased int
+	active  map[*yaml.Node]bool // aliases that are being resolved
+	twice   []twice
+	wrong   *problem
+}
+
+func (c *converter) at(n *yaml.Node) position { return position{n.Line + c.offset, n.Column} }
+
+func (c *converter) fail(n *yaml.Node, format string, args ...any) *node {
+	if c.wrong == nil {
+		c.wrong = &problem{n.Line + c.offset, fmt.Sprintf(format, args...)}
+	}
+	return &node{at: c.at(n)}
+}
+
+func (c *converter) convert(n *yaml.Node, depth int) *node {
+	if depth > maxDepth {
+		return c.fail(n, "nested more than %d deep", maxDepth)
+	}
+	if c.wrong != nil {
+		return &node{at: c.at(n)}
+	}
+	if len(c.active) > 0 {
+		if c.aliased++; c.aliased > maxAliased {
+			return c.fail(n, "aliases that come to more than %d values", maxAliased)
+		}
+	}
+	switch n.Kind {
+	case yaml.AliasNode:
+		if c.active[n.Alias] {
+			return c.fail(n, "the alias *%s is inside of itself", n.Value)
+		}
+		c.active[n.Alias] = true
+		known := len(c.twice)
+		out := c.convert(n.Alias, depth+1)
+		c.twice = c.twice[:min(known, len(c.twice))] // they were told where they stand
+		delete(c.active, n.Alias)
+		return out
+	case yaml.SequenceNode:
+		out := &node{kind: sequence, at: c.at(n)}
+		for _, item := range n.Content {
+			out.items = append(out.items, c.convert(item, depth+1))
+		}
+		return out
+	case yaml.MappingNode:
+		return c.mapping(n, depth)
+	}
+	return &node{at: c.at(n), value: scalarOf(n)}
+}
+
+func (c *converter) mapping(n *yaml.Node, depth int) *node {
+	out := &node{kind: mapping, at: c.at(n)}
+	var merges []*yaml.Node
+	index := make(map[string]int)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if key.Kind == yaml.AliasNode {
+			key = key.Alias
+		}
+		if key.Kind != yaml.ScalarNode {
+			return c.fail(n.Content[i], "a key that is no text")
+		}
+		if key.ShortTag() == "!!merge" {
+			merges = append(merges, value)
+			continue
+		}
+		name := keyText(key)
+		f := field{name, c.at(n.Content[i]), c.convert(value, depth+1)}
+		if at, ok := index[name]; ok {
+			c.twice = append(c.twice, twice{name, f.at, out.fields[at].at})
+			out.fields[at] = f // the last one holds, as for kubectl
+			continue
+		}
+		index[name] = len(out.fields)
+		out.fields = append(out.fields, f)
+	}
+	for _, m := range merges {
+		sources := []*yaml.Node{m}
+		if m.Kind == yaml.SequenceNode {
+			sources = m.Content
+		}
+		for _, source := range sources {
+			from := c.convert(source, depth+1)
+			if from.kind != mapping && c.wrong == nil {
+				return c.fail(source, "a merge of what is no mapping")
+			}
+			for _, f := range from.fields {
+				if _, ok := index[f.name]; !ok {
+					index[f.name] = len(out.fields)
+					out.fields = append(out.fields, f)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// keyText is a key as a name in JSON.
+func keyText(n *yaml.Node) string {
+	switch v := scalarOf(n).(type) {
+	case string:
+		return v
+	case nil:
+		return "null"
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+// truths are what YAML 1.1 takes for booleans beyond true and false: kubectl and
+// Helm read it still.
+// https://yaml.org/type/bool.html
+var truths = map[string]bool{
+	"y": true, "Y": true, "yes": true, "Yes": true, "YES": true, "on": true, "On": true, "ON": true,
+	"n": false, "N": false, "no": false, "No": false, "NO": false, "off": false, "Off": false, "OFF": false,
+}
+
+// scalarOf is the value of a scalar as kubectl reads it.
+func scalarOf(n *yaml.Node) any {
+	if n.ShortTag() == "!!str" {
+		plain := n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle|yaml.TaggedStyle) == 0
+		if truth, ok := truths[n.Value]; ok && plain {
+			return truth
+		}
+		return n.Value
+	}
+	var v any
+	if err := n.Decode(&v); err != nil {
+		return n.Value
+	}
+	switch v := v.(type) {
+	case nil, bool, int64, uint64, string:
+		return v
+	case int:
+		return int64(v)
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return n.Value
+		}
+		return v
+	}
+	return n.Value // a date
+}
+
+// parseJSON reads one JSON value after the other.
+func (p part) parseJSON() ([]*document, *problem) {
+	text := bytes.TrimLeft(p.text, "-") // of the line that divides
+	skipped := len(p.text) - len(text)
+	r := &jsonReader{d: json.NewDecoder(bytes.NewReader(text)), text: text, line: p.line, from: -skipped}
+	r.d.UseNumber()
+	var docs []*document
+	for {
+		r.twice = nil
+		n, err := r.next(0)
+		if errors.Is(err, io.EOF) {
+			return docs, nil
+		}
+		if err != nil {
+			var syntax *json.SyntaxError
+			offset := r.d.InputOffset()
+			if errors.As(err, &syntax) {
+				offset = syntax.Offset
+			}
+			at := r.position(offset)
+			if errors.Is(err, io.ErrUnexpectedEOF) {
+				err = errors.New("it ends too early")
+			}
+			return nil, &problem{at.line, "not JSON: " + err.Error()}
+		}
+		docs = append(docs, &document{n, r.twice})
+	}
+}
+
+type jsonReader struct {
+	d     *json.Decoder
+	text  []byte
+	twice []twice
+	// line is the line of the byte at offset seen, which begins a line at from.
+	line       int
+	seen, from int
+}
+
+// position is that of a byte; offsets that are asked for do not fall.
+func (r *jsonReader) position(offset int64) position {
+	to := min(int(offset), len(r.text))
+	for ; r.seen < to; r.seen++ {
+		if r.text[r.seen] == '\n' {
+			r.line++
+			r.from = r.seen + 1
+		}
+	}
+	return position{r.line, utf8.RuneCount(r.text[max(r.from, 0):to]) - min(r.from, 0) + 1}
+}
+
+// begin is where the next token begins.
+func (r *jsonReader) begin() position {
+	at := int(r.d.InputOffset())
+	for at < len(r.text) && strings.IndexByte(" \t\r\n,:", r.text[at]) >= 0 {
+		at++
+	}
+	return r.position(int64(at))
+}
+
+func (r *jsonReader) next(depth int) (*node, error) {
+	if depth > maxDepth {
+		return nil, fmt.Errorf("nested more than %d deep", maxDepth)
+	}
+	at := r.begin()
+	token, err := r.d.Token()
+	if err != nil {
+		if depth > 0 && errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, err
+	}
+	switch t := token.(type) {
+	case json.Delim:
+		n := &node{kind: sequence, at: at}
+		if t == '{' {
+			n.kind = mapping
+		}
+		index := make(map[string]int)
+		for r.d.More() {
+			if n.kind == sequence {
+				item, err := r.next(depth + 1)
+				if err != nil {
+					return nil, err
+				}
+				n.items = append(n.items, item)
+				continue
+			}
+			at := r.begin()
+			key, err := r.d.Token()
+			if err != nil {
+				return nil, err
+			}
+			value, err := r.next(depth + 1)
+			if err != nil {
+				return nil, err
+			}
+			f := field{key.(string), at, value} // the decoder takes no other
+			if i, ok := index[f.name]; ok {
+				r.twice = append(r.twice, twice{f.name, at, n.fields[i].at})
+				n.fields[i] = f
+				continue
+			}
+			index[f.name] = len(n.fields)
+			n.fields = append(n.fields, f)
+		}
+		if len(n.fields) > 0 {
+			n.at = n.fields[0].at // as in YAML, which begins with a key
+		}
+		_, err := r.d.Token()
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return n, err
+	case json.Number:
+		if i, err := t.Int64(); err == nil {
+			return &node{at: at, value: i}, nil
+		}
+		if u, err := strconv.ParseUint(t.String(), 10, 64); err == nil {
+			return &node{at: at, value: u}, nil
+		}
+		f, err := t.Float64()
+		return &node{at: at, value: f}, err
+	}
+	return &node{at: at, value: token}, nil
+}

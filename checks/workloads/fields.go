@@ -1,0 +1,281 @@
+package workloads
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	kjson "sigs.k8s.io/json"
+)
+
+// A fault is what the API server would not take in an object.
+type fault struct {
+	at   path
+	said string
+	fix  string
+	// position is that of the fault where no path leads to it.
+	position position
+}
+
+// A typer holds a node against the type that it is to become, and collects what
+// does not fit: all of it, each with its place, which a decoder does not tell.
+type typer struct {
+	faults []fault
+	// lenient leaves fields alone that are not known, unless one is spelt nearly
+	// like them: what extends a type has fields of its own.
+	lenient bool
+}
+
+// decode decodes the node into the value, as strictly as the API server does.
+// What is mistyped is marked and left out.
+func (n *node) decode(into any, lenient bool) []fault {
+	t := &typer{lenient: lenient}
+	t.fit(n, reflect.TypeOf(into).Elem(), nil)
+	raw := n.json()
+	strict, err := kjson.UnmarshalStrict(raw, into)
+	// The decoder has the last word: what it does not like is a fault, also
+	// where nobody can point at it.
+	if err != nil {
+		t.faults = append(t.faults, fault{said: "it cannot be read: " + err.Error()})
+	}
+	if len(t.faults) == 0 && !lenient {
+		for _, s := range strict {
+			t.faults = append(t.faults, fault{said: s.Error()})
+		}
+	}
+	return t.faults
+}
+
+func (t *typer) report(n *node, at path, fix, format string, args ...any) {
+	n.mistyped = true
+	t.faults = append(t.faults, fault{at: at, said: fmt.Sprintf(format, args...), fix: fix})
+}
+
+var (
+	unmarshaler  = reflect.TypeFor[json.Unmarshaler]()
+	quantityType = reflect.TypeFor[resource.Quantity]()
+)
+
+func (t *typer) fit(n *node, want reflect.Type, at path) {
+	for want.Kind() == reflect.Pointer {
+		want = want.Elem()
+	}
+	if n.kind == scalar && n.value == nil {
+		return // as if it were not there
+	}
+	if reflect.PointerTo(want).Implements(unmarshaler) {
+		t.unmarshal(n, want, at)
+		return
+	}
+	switch want.Kind() {
+	case reflect.Struct:
+		if n.kind != mapping {
+			t.report(n, at, "", "%s, want a mapping", n.is())
+			return
+		}
+		known := fieldsOf(want)
+		for i := range n.fields {
+			f := &n.fields[i]
+			if sub, ok := known[f.name]; ok {
+				t.fit(f.value, sub, at.join(f.name))
+				continue
+			}
+			var names []string
+			for name := range known {
+				names = append(names, name)
+			}
+			near := nearest(f.name, names)
+			switch {
+			case near != "":
+				t.faults = append(t.faults, fault{at: at.join(f.name), said: fmt.Sprintf("there is no field %q here", f.name), fix: "did you mean " + near + "?"})
+			case !t.lenient:
+				t.faults = append(t.faults, fault{at: at.join(f.name), said: fmt.Sprintf("there is no field %q here", f.name), fix: homeOf(f.name, want)})
+			}
+		}
+	case reflect.Map:
+		if n.kind != mapping {
+			t.report(n, at, "", "%s, want a mapping", n.is())
+			return
+		}
+		for i := range n.fields {
+			t.fit(n.fields[i].value, want.Elem(), at.join(n.fields[i].name))
+		}
+	case reflect.Slice:
+		if want.Elem().Kind() == reflect.Uint8 {
+			t.bytes(n, at)
+			return
+		}
+		if n.kind != sequence {
+			t.report(n, at, "begin each item with a dash", "%s, want a list", n.is())
+			return
+		}
+		for i, item := range n.items {
+			t.fit(item, want.Elem(), at.join(i))
+		}
+	case reflect.String:
+		if _, ok := n.value.(string); n.kind != scalar || !ok {
+			fix := ""
+			if n.kind == scalar {
+				fix = "quote it"
+			}
+			t.report(n, at, fix, "%s, want a string", n.is())
+		}
+	case reflect.Bool:
+		if _, ok := n.value.(bool); n.kind != scalar || !ok {
+			t.report(n, at, "write true or false, without quotes", "%s, want a boolean", n.is())
+		}
+	case reflect.Int, reflect.Int32, reflect.Int64, reflect.Int16, reflect.Int8, reflect.Uint32, reflect.Uint64, reflect.Uint16, reflect.Uint8, reflect.Uint:
+		t.integer(n, want, at)
+	case reflect.Float32, reflect.Float64:
+		switch n.value.(type) {
+		case int64, uint64, float64:
+			if n.kind == scalar {
+				return
+			}
+		}
+		t.report(n, at, "", "%s, want a number", n.is())
+	}
+}
+
+func (t *typer) integer(n *node, want reflect.Type, at path) {
+	var fits bool
+	switch v := n.value.(type) {
+	case int64:
+		zero := reflect.New(want).Elem()
+		if zero.CanInt() {
+			fits = !zero.OverflowInt(v)
+		} else {
+			fits = v >= 0 && !zero.OverflowUint(uint64(v))
+		}
+	case uint64:
+		fits = reflect.New(want).Elem().CanUint()
+	case float64:
+		if n.kind == scalar && v == math.Trunc(v) {
+			t.report(n, at, "write it without a point or an exponent", "%s, want a whole number", n.is())
+			return
+		}
+	case string:
+		if n.kind == scalar && strings.Trim(v, "0123456789") == "" && v != "" {
+			t.report(n, at, fmt.Sprintf("write %s without quotes", v), "%s, want a number", n.is())
+			return
+		}
+	}
+	if n.kind != scalar || !fits {
+		t.report(n, at, "", "%s, want a whole number that fits %s", n.is(), want.Kind())
+	}
+}
+
+func (t *typer) bytes(n *node, at path) {
+	s, ok := n.value.(string)
+	if n.kind != scalar || !ok {
+		t.report(n, at, "", "%s, want text in base 64", n.is())
+		return
+	}
+	if _, err := base64.StdEncoding.DecodeString(s); err != nil {
+		// What it holds is a secret, most times.
+		t.report(n, at, "a Secret takes plain text under stringData", "not text in base 64")
+	}
+}
+
+// unmarshal holds a node against a type that reads itself.
+func (t *typer) unmarshal(n *node, want reflect.Type, at path) {
+	if want == quantityType {
+		t.quantity(n, at)
+		return
+	}
+	value := reflect.New(want)
+	if err := value.Interface().(json.Unmarshaler).UnmarshalJSON(n.json()); err != nil {
+		what := n.is()
+		name, ok := map[string]string{"IntOrString": "number and no name", "Time": "time, such as 2027-03-01T00:00:00Z", "MicroTime": "time, such as 2027-03-01T00:00:00.000000Z"}[want.Name()]
+		if !ok {
+			name = want.Name()
+		}
+		t.report(n, at, "", "%s is no %s", what, name)
+	}
+}
+
+func (t *typer) quantity(n *node, at path) {
+	var text string
+	switch v := n.value.(type) {
+	case string:
+		text = v
+	case int64, uint64, float64:
+		text = string(n.json())
+	}
+	if n.kind == scalar && text != "" {
+		if _, err := resource.ParseQuantity(text); err == nil {
+			return
+		}
+	}
+	fix := "a number and a unit, such as 128Mi of memory or 250m of CPU"
+	if trimmed, ok := strings.CutSuffix(text, "iB"); ok {
+		fix = fmt.Sprintf("write %si: Kubernetes' units have no B", trimmed)
+	}
+	t.report(n, at, fix, "%s is no quantity", n.is())
+}
+
+// homeOf says where a field belongs that stands in the wrong place, one step
+// away: below a field of the struct.
+func homeOf(name string, want reflect.Type) string {
+	if want == reflect.TypeFor[corev1.PodSecurityContext]() {
+		if _, ok := fieldsOf(reflect.TypeFor[corev1.SecurityContext]())[name]; ok {
+			return "it belongs below securityContext of each container"
+		}
+	}
+	fields := fieldsOf(want)
+	for _, home := range []string{"securityContext", "resources", "spec", "template", "metadata"} {
+		sub, ok := fields[home]
+		if !ok {
+			continue
+		}
+		for sub.Kind() == reflect.Pointer {
+			sub = sub.Elem()
+		}
+		if sub.Kind() != reflect.Struct {
+			continue
+		}
+		if _, ok := fieldsOf(sub)[name]; ok {
+			return fmt.Sprintf("it belongs below %s", home)
+		}
+	}
+	return ""
+}
+
+var structs sync.Map // of maps from a field's name to its type, by type
+
+// fieldsOf returns the fields of a struct by their names in JSON.
+func fieldsOf(t reflect.Type) map[string]reflect.Type {
+	if known, ok := structs.Load(t); ok {
+		return known.(map[string]reflect.Type)
+	}
+	fields := make(map[string]reflect.Type)
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case tag == "-" || !f.IsExported():
+		case f.Anonymous && tag == "" || strings.Contains(options, "inline"):
+			sub := f.Type
+			for sub.Kind() == reflect.Pointer {
+				sub = sub.Elem()
+			}
+			if sub.Kind() == reflect.Struct {
+				for name, t := range fieldsOf(sub) {
+					fields[name] = t
+				}
+			}
+		case tag != "":
+			fields[tag] = f.Type
+		default:
+			fields[f.Name] = f.Type
+		}
+	}
+	structs.Store(t, fields)
+	return fields
+}

@@ -1,0 +1,162 @@
+package workloads
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// scheme knows the types of the kinds that say how pods run and who may reach
+// them. Each group of Kubernetes' API weighs half a megabyte or more, so the
+// others are judged as kinds that nobody knows.
+var scheme = sync.OnceValue(func() *runtime.Scheme {
+	s := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{
+		appsv1.AddToScheme, autoscalingv1.AddToScheme, autoscalingv2.AddToScheme, batchv1.AddToScheme,
+		corev1.AddToScheme, networkingv1.AddToScheme, policyv1.AddToScheme, rbacv1.AddToScheme,
+	} {
+		if err := add(s); err != nil {
+			panic(err) // two types of one name: not at run time
+		}
+	}
+	return s
+})
+
+// templates are the fields that lead to the pod of each kind that has one.
+var templates = map[string]path{
+	"Pod":                   {},
+	"PodTemplate":           {"template"},
+	"ReplicationController": {"spec", "template"},
+	"Deployment":            {"spec", "template"},
+	"ReplicaSet":            {"spec", "template"},
+	"StatefulSet":           {"spec", "template"},
+	"DaemonSet":             {"spec", "template"},
+	"Job":                   {"spec", "template"},
+	"CronJob":               {"spec", "jobTemplate", "spec", "template"},
+}
+
+// gone are the API versions that are served no more, with the release that
+// dropped them and what to write in their place.
+// https://kubernetes.io/docs/reference/using-api/deprecation-guide/
+var gone = map[string]struct{ since, instead string }{
+	"extensions/v1beta1":                 {"1.22", ""},
+	"apps/v1beta1":                       {"1.16", "apps/v1"},
+	"apps/v1beta2":                       {"1.16", "apps/v1"},
+	"batch/v1beta1":                      {"1.25", "batch/v1"},
+	"batch/v2alpha1":                     {"1.21", "batch/v1"},
+	"policy/v1beta1":                     {"1.25", "policy/v1"},
+	"autoscaling/v2beta1":                {"1.25", "autoscaling/v2"},
+	"autoscaling/v2beta2":                {"1.26", "autoscaling/v2"},
+	"rbac.authorization.k8s.io/v1alpha1": {"1.22", "rbac.authorization.k8s.io/v1"},
+	"rbac.authorization.k8s.io/v1beta1":  {"1.22", "rbac.authorization.k8s.io/v1"},
+	"apiextensions.k8s.io/v1beta1":       {"1.22", "apiextensions.k8s.io/v1"},
+}
+
+// typeOf returns the type of a kind, or nil where it is not known.
+func typeOf(apiVersion, kind string) reflect.Type {
+	version, err := schema.ParseGroupVersion(apiVersion)
+	if err != nil {
+		return nil
+	}
+	return scheme().KnownTypes(version)[kind]
+}
+
+// doubt says what is wrong with a kind that is not known, empty if nothing is:
+// anybody may define kinds, but for those of Kubernetes itself.
+func doubt(apiVersion, kind string) string {
+	if g, ok := gone[apiVersion]; ok {
+		instead := g.instead
+		if instead == "" {
+			instead = map[string]string{"Ingress": "networking.k8s.io/v1", "NetworkPolicy": "networking.k8s.io/v1", "PodSecurityPolicy": "policy/v1"}[kind]
+			if instead == "" {
+				instead = "apps/v1"
+			}
+		}
+		if kind == "PodSecurityPolicy" {
+			return "PodSecurityPolicy is gone since Kubernetes 1.25; the labels of Pod Security Admission took its place"
+		}
+		return fmt.Sprintf("%s is served no more since Kubernetes %s; write apiVersion: %s", apiVersion, g.since, instead)
+	}
+	version, err := schema.ParseGroupVersion(apiVersion)
+	if err != nil {
+		return fmt.Sprintf("%q is no API version", apiVersion)
+	}
+	known := scheme().KnownTypes(version)
+	if len(known) == 0 {
+		if version.Group == "" {
+			return fmt.Sprintf("there is no API version %s", apiVersion)
+		}
+		return ""
+	}
+	var others []string
+	for other := range scheme().AllKnownTypes() {
+		if other.Kind == kind && other.Version != runtime.APIVersionInternal {
+			others = append(others, other.GroupVersion().String())
+		}
+	}
+	if len(others) > 0 {
+		slices.Sort(others)
+		return fmt.Sprintf("%s has no kind %s; write apiVersion: %s", apiVersion, kind, others[len(others)-1])
+	}
+	var names []string
+	for name := range known {
+		names = append(names, name)
+	}
+	said := fmt.Sprintf("%s has no kind %s", apiVersion, kind)
+	if near := nearest(kind, names); near != "" {
+		said += "; did you mean " + near + "?"
+	}
+	return said
+}
+
+// nearest returns the name that is spelt most like the word, empty if none is.
+func nearest(word string, names []string) string {
+	best, least := "", max(1, len(word)/4)+1
+	slices.Sort(names)
+	for _, name := range names {
+		if d := distance(strings.ToLower(word), strings.ToLower(name)); d < least {
+			best, least = name, d
+		}
+	}
+	return best
+}
+
+// distance is how many letters have to be changed, added, taken out or swapped
+// with the next to make b of a.
+func distance(a, b string) int {
+	if max(len(a), len(b)) > 64 {
+		return 64
+	}
+	var before, last, row [65]int
+	for j := range len(b) + 1 {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before, last = last, row
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			row[j+1] = min(last[j]+cost, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}

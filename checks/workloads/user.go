@@ -1,0 +1,137 @@
+package workloads
+
+import (
+	"k8s.io/pod-security-admission/policy"
+
+	"temper/checks"
+)
+
+var podUser = &checks.Check[*Object]{
+	Rule: checks.Rule{
+		Name:     "pod-user",
+		Severity: checks.Error,
+		Source:   standardsSource + "#restricted",
+		Doc: `no container runs as root, or in root's group
+
+A process that is root in its container is one kernel bug away from root on its
+node. The image may say another user, but an image is replaced more often than a
+manifest is read: "runAsNonRoot" makes the kubelet refuse it when it does not. In
+group 0 it may write what root's group may.
+
+Write securityContext: {runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532}
+into the pod, where it holds for every container, init containers and sidecars
+too, and let none of them say otherwise. No runAsGroup, fsGroup or
+supplementalGroups is 0.`,
+	},
+	Run: eachPod(func(p *pod, out *pass) {
+		const fix = "securityContext: {runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532}"
+		p.standard(out, []policy.CheckID{"runAsNonRoot"}, func(out *pointer) {
+			holds := false
+			if sc := p.spec.SecurityContext; sc != nil && sc.RunAsNonRoot != nil {
+				holds = *sc.RunAsNonRoot
+				if !holds {
+					out.here(path{"securityContext", "runAsNonRoot"}, "runAsNonRoot: true", "runAsNonRoot is false: the pod may run as root")
+				}
+			}
+			var bare []container
+			for _, c := range p.containers() {
+				switch sc := c.SecurityContext; {
+				case sc == nil || sc.RunAsNonRoot == nil:
+					bare = append(bare, c)
+				case !*sc.RunAsNonRoot:
+					out.here(c.at.join("securityContext", "runAsNonRoot"), "runAsNonRoot: true", "runAsNonRoot is false: the container may run as root")
+				}
+			}
+			switch {
+			case holds || out.reported > 0:
+			case len(bare) == len(p.containers()):
+				out.here(path{"securityContext", "runAsNonRoot"}, fix, "nothing keeps the pod from running as root: it has no runAsNonRoot: true")
+			default:
+				for _, c := range bare {
+					out.here(c.at.join("securityContext", "runAsNonRoot"), "runAsNonRoot: true", "nothing keeps the container from running as root: it has no runAsNonRoot: true")
+				}
+			}
+		})
+		p.standard(out, []policy.CheckID{"runAsUser"}, func(out *pointer) {
+			if sc := p.spec.SecurityContext; sc != nil && sc.RunAsUser != nil && *sc.RunAsUser == 0 {
+				out.here(path{"securityContext", "runAsUser"}, "runAsUser: 65532", "the pod runs as user 0, which is root")
+			}
+			for _, c := range p.containers() {
+				if sc := c.SecurityContext; sc != nil && sc.RunAsUser != nil && *sc.RunAsUser == 0 {
+					out.here(c.at.join("securityContext", "runAsUser"), "runAsUser: 65532", "the container runs as user 0, which is root")
+				}
+			}
+		})
+		if sc := p.spec.SecurityContext; sc != nil {
+			if sc.RunAsGroup != nil && *sc.RunAsGroup == 0 {
+				out.here(path{"securityContext", "runAsGroup"}, "runAsGroup: 65532", "the pod runs in group 0, which is root's")
+			}
+			if sc.FSGroup != nil && *sc.FSGroup == 0 {
+				out.here(path{"securityContext", "fsGroup"}, "fsGroup: 65532", "the pod is in group 0, which is root's, for its volumes")
+			}
+			for i, g := range sc.SupplementalGroups {
+				if g == 0 {
+					out.here(path{"securityContext", "supplementalGroups", i}, "leave it out", "the pod is in group 0, which is root's")
+				}
+			}
+		}
+		for _, c := range p.containers() {
+			if sc := c.SecurityContext; sc != nil && sc.RunAsGroup != nil && *sc.RunAsGroup == 0 {
+				out.here(c.at.join("securityContext", "runAsGroup"), "runAsGroup: 65532", "the container runs in group 0, which is root's")
+			}
+		}
+	}),
+}
+
+var podUserID = &checks.Check[*Object]{
+	Rule: checks.Rule{
+		Name:     "pod-user-id",
+		Severity: checks.Warning,
+		Source:   "https://kubernetes.io/docs/tasks/configure-pod-container/security-context/#set-the-security-context-for-a-pod",
+		Doc: `every container has a numeric runAsUser and runAsGroup above 10000
+
+What the manifest does not say the image decides, and where neither names a group
+it is 0. A process that breaks out of its container has the rights of the account
+that has its number on the node: distributions, and people, are below 10000.
+
+Write securityContext: {runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532}
+into the pod. 65532 is distroless's nonroot, and that of Temper's own base.`,
+	},
+	Run: eachPod(func(p *pod, out *pass) {
+		if p.windows() {
+			return
+		}
+		least := p.set.Options.minID()
+		pod := p.spec.SecurityContext
+		for _, what := range []string{"runAsUser", "runAsGroup"} {
+			ofPod := (*int64)(nil)
+			if pod != nil {
+				ofPod = map[string]*int64{"runAsUser": pod.RunAsUser, "runAsGroup": pod.RunAsGroup}[what]
+			}
+			if ofPod != nil && *ofPod > 0 && *ofPod < least {
+				out.here(path{"securityContext", what}, what+": 65532", "%s %d is one that the node may have an account of: want %d or more", what, *ofPod, least)
+			}
+			all := p.containers()
+			var bare []container
+			for _, c := range all {
+				own := (*int64)(nil)
+				if sc := c.SecurityContext; sc != nil {
+					own = map[string]*int64{"runAsUser": sc.RunAsUser, "runAsGroup": sc.RunAsGroup}[what]
+				}
+				switch {
+				case own == nil && ofPod == nil:
+					bare = append(bare, c)
+				case own != nil && *own > 0 && *own < least:
+					out.here(c.at.join("securityContext", what), what+": 65532", "%s %d is one that the node may have an account of: want %d or more", what, *own, least)
+				}
+			}
+			if len(bare) == len(all) && len(all) > 0 {
+				out.here(path{"securityContext", what}, "securityContext: {"+what+": 65532}", "no %s: it is left to the image", what)
+				continue
+			}
+			for _, c := range bare {
+				out.here(c.at.join("securityContext", what), "securityContext: {"+what+": 65532}", "no %s: it is left to the image", what)
+			}
+		}
+	}),
+}

@@ -1,0 +1,172 @@
+// Package workloads holds the rules about Kubernetes manifests: what runs an
+// image must be as hard as the image.
+//
+// A [Set] is the manifests that are looked at together, for one of them can be
+// what another lacks: [Set.Read] takes files, of YAML or JSON, and [Set.Check]
+// returns a report about each object in them. Every object is decoded as
+// strictly as the API server does it, and what it would not take is a finding of
+// the rule manifest. The pods of kinds that nobody knows are found by their shape.
+//
+// What the Pod Security Standards demand is for Kubernetes' own code to judge;
+// the rules here say where the reason stands, and what they cannot point at they
+// report as that code puts it.
+//
+// Findings carry the line and column of the field that they are about or, where
+// it is missing, of the field that it would go into.
+package workloads
+
+import (
+	"context"
+	"fmt"
+
+	"temper/checks"
+)
+
+// Options are what is a matter of taste. The zero value is the default.
+type Options struct {
+	// MinID is the least number of a user or a group that belongs to no host's
+	// accounts, 10001 if it is 0.
+	MinID int64
+	// MinBand and MaxBand are how many percent a memory limit is above its
+	// request, 20 and 30 if both are 0.
+	MinBand, MaxBand int
+}
+
+func (o Options) minID() int64 {
+	if o.MinID == 0 {
+		return 10001
+	}
+	return o.MinID
+}
+
+func (o Options) band() (least, most int) {
+	if o.MinBand == 0 && o.MaxBand == 0 {
+		return 20, 30
+	}
+	return o.MinBand, o.MaxBand
+}
+
+// A Set is the manifests that are looked at together.
+type Set struct {
+	Options Options
+	// Objects are in the order of the files, and in theirs.
+	Objects []*Object
+}
+
+// Read adds the manifests in a file, and returns how many objects they are. A
+// file may hold several documents, and a document a list. What has neither an
+// apiVersion nor a kind is no manifest, and none of the objects: a file is all
+// manifests or has none, and else it is an error. One that cannot be read as YAML
+// or JSON is a [SyntaxError].
+func (s *Set) Read(file string, data []byte) (int, error) {
+	docs, err := parse(file, data)
+	if err != nil {
+		return 0, err
+	}
+	var found []*Object
+	var stranger *node
+	for _, d := range docs {
+		n := d.root
+		if n.kind != mapping || n.get("apiVersion") == nil && n.get("kind") == nil && !n.likePod() {
+			if stranger == nil {
+				stranger = n
+			}
+			continue
+		}
+		list, err := s.objects(file, n, "", 0)
+		if err != nil {
+			return 0, err
+		}
+		if len(list) > 0 {
+			for _, t := range d.twice {
+				o := list[0]
+				for _, one := range list {
+					if one.root.at.line <= t.at.line {
+						o = one
+					}
+				}
+				o.faults = append(o.faults, fault{position: t.at, said: fmt.Sprintf("the field %q is there twice, first on line %d", t.name, t.first.line), fix: "keep one of them"})
+			}
+		}
+		found = append(found, list...)
+	}
+	if stranger != nil && len(found) > 0 {
+		return 0, &SyntaxError{File: file, Line: stranger.at.line, Problem: "a document without apiVersion and kind, among others that have them"}
+	}
+	for _, o := range found {
+		o.open()
+	}
+	s.Objects = append(s.Objects, found...)
+	return len(found), nil
+}
+
+// likePod tells that a document would be a manifest, had it the fields that say
+// so.
+func (n *node) likePod() bool {
+	spec := n.get("spec")
+	template := spec.get("template")
+	return n.get("metadata") != nil && (spec.holdsContainersAt() || template.get("spec").holdsContainersAt())
+}
+
+func (n *node) holdsContainersAt() bool { return n != nil && n.holdsContainers() }
+
+// Check runs the rules on every object and returns a report about each, in their
+// order.
+func (s *Set) Check(ctx context.Context) ([]*checks.Report, error) {
+	var reports []*checks.Report
+	for _, o := range s.Objects {
+		r, err := checks.Run(ctx, checks.Subject{Name: o.String(), Digest: o.digest()}, "", o, Rules)
+		if err != nil {
+			return nil, err
+		}
+		reports = append(reports, r)
+	}
+	return reports, nil
+}
+
+// Rules are the rules about an object.
+var Rules = []*checks.Check[*Object]{
+	cpuRequest, disruptionBudget, emptyDir, envSecret, ephemeralStorage, goDebug, goGC, goMemoryLimit, goMemoryShare, goProcessors,
+	imageDigest, manifest, memoryLimit, memoryRequest, networkPolicy, podAccount, podCapabilities, podDebug, podHost, podKernel,
+	podPrivileges, podProcesses, podRoot, podSeccomp, podShell, podToken, podUser, podUserID, podVolumes, pprofPort, quantity, tlsKeyLog,
+}
+
+// AllRules describes every rule about manifests.
+func AllRules() []checks.Rule {
+	var rules []checks.Rule
+	for _, c := range Rules {
+		rules = append(rules, c.Rule)
+	}
+	return rules
+}
+
+// eachPod is a rule's function that looks at every pod of an object.
+func eachPod(run func(p *pod, out *pass)) func(*Object, *checks.Pass) error {
+	return func(o *Object, p *checks.Pass) error {
+		for _, one := range o.pods {
+			run(one, &pass{p, one.Object, one.at})
+		}
+		return nil
+	}
+}
+
+// A pass reports at paths that begin at a pod's spec, or at an object.
+type pass struct {
+	*checks.Pass
+	of   *Object
+	base path
+}
+
+// at reports a finding about a field.
+func (p *pass) at(where path, format string, args ...any) {
+	where = p.base.join(where...)
+	_, position := p.of.root.follow(where)
+	p.Reportf(p.of.root.describe(where), format, args...)
+	p.At(p.of.File, position.line, position.column)
+}
+
+// here is at, with a fix that is YAML to type or a word about it.
+func (p *pass) here(where path, fix, format string, args ...any) {
+	p.at(where, format, args...)
+	p.Fixf("%s", fix)
+}
