@@ -8,7 +8,8 @@
 // nobody looked, and then there is no report and no release.
 //
 // The rules themselves live below this package: executables for what a binary
-// says of itself, images for what lies in an image's layers.
+// says of itself, images for what lies in an image's layers, sources for what it is
+// made from, probes for what it does, workloads for what runs it.
 package checks
 
 import (
@@ -123,15 +124,20 @@ type Finding struct {
 	Baseline bool `json:"baseline,omitempty"`
 }
 
-// Where is the place as people go to it: with the line and the column in it.
+// Where is the place as people go to it: with the line and the column in it, and
+// before it the file, where the place is a field in one.
 func (f Finding) Where() string {
+	at, field := f.Place, ""
+	if f.File != "" && f.File != f.Place {
+		at, field = f.File, " "+f.Place
+	}
 	switch {
 	case f.Line == 0:
-		return f.Place
+		return at + field
 	case f.Column == 0:
-		return fmt.Sprintf("%s:%d", f.Place, f.Line)
+		return fmt.Sprintf("%s:%d%s", at, f.Line, field)
 	}
-	return fmt.Sprintf("%s:%d:%d", f.Place, f.Line, f.Column)
+	return fmt.Sprintf("%s:%d:%d%s", at, f.Line, f.Column, field)
 }
 
 // Counts tells whether the finding weighs anything in a check: nothing that

@@ -28,10 +28,14 @@ type position struct {
 
 // position is that of the finding, or of what stands for its subject.
 func (o Origin) position(f Finding) position {
-	if f.File == "" || o.File == "" {
+	if f.File == "" {
 		return position{o.File, max(o.Line, 1), 0}
 	}
-	return position{path.Join(o.Root, f.File), max(f.Line, 1), f.Column}
+	file := f.File
+	if !path.IsAbs(file) {
+		file = path.Join(o.Root, file)
+	}
+	return position{file, max(f.Line, 1), f.Column}
 }
 
 // WriteGitHub writes a report as the commands that GitHub's runner makes

@@ -30,7 +30,7 @@ A pod whose account a RoleBinding among the manifests names is taken to need it.
 			if a := p.set.account(p.Namespace, p.account()); a != nil && a.AutomountServiceAccountToken != nil && !*a.AutomountServiceAccountToken {
 				return
 			}
-			out.here(at, "automountServiceAccountToken: false", "the pod gets a token for the API server: automountServiceAccountToken is true where it is not there")
+			out.here(at, "automountServiceAccountToken: false", "the pod gets a token for the API server: neither it nor its account sets automountServiceAccountToken to false")
 			return
 		}
 		out.here(at, "automountServiceAccountToken: false", "the pod gets a token for the API server, and no RoleBinding here gives it anything to do there")

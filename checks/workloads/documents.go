@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"regexp"
+	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -152,10 +153,8 @@ func (p part) parseYAML() ([]*document, *problem) {
 	}
 	var more yaml.Node
 	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
-		if err != nil {
-			return nil, p.syntax(err)
-		}
-		return nil, &problem{p.line + more.Line - 1, "a second document without a line of three dashes before it"}
+		end := bytes.Index(p.text, []byte("\n..."))
+		return nil, &problem{p.line + bytes.Count(p.text[:end+1], []byte("\n")), "what follows the end of a document does not begin with a line of three dashes"}
 	}
 	c := &converter{offset: p.line - 1, active: make(map[*yaml.Node]bool)}
 	n := c.convert(root.Content[0], 0)
@@ -168,16 +167,24 @@ func (p part) parseYAML() ([]*document, *problem) {
 	return []*document{{n, c.twice}}, nil
 }
 
-// syntax is an error of the YAML parser, whose lines count from the part's
-// first on.
+// syntax is an error of the YAML parser. The line that it names is mostly that of
+// what it was in the middle of: the one that it stumbles over is the last that has
+// to be there for the same error.
 func (p part) syntax(err error) *problem {
 	said := strings.TrimPrefix(err.Error(), "yaml: ")
-	m := yamlLine.FindStringSubmatch(said)
-	if m == nil {
-		return &problem{p.line, "not YAML: " + said}
+	first, what := 1, said
+	if m := yamlLine.FindStringSubmatch(said); m != nil {
+		first, _ = strconv.Atoi(m[1]) // the pattern says that it is a number
+		what = m[2]
 	}
-	line, _ := strconv.Atoi(m[1]) // the pattern says that it is a number
-	return &problem{p.line + line - 1, "not YAML: " + m[2]}
+	lines := bytes.SplitAfter(p.text, []byte("\n"))
+	first = min(first, len(lines))
+	needed := sort.Search(len(lines)-first, func(more int) bool {
+		var n yaml.Node
+		err := yaml.Unmarshal(bytes.Join(lines[:first+more], nil), &n)
+		return err != nil && strings.HasSuffix(err.Error(), said)
+	})
+	return &problem{p.line + first + needed - 1, "not YAML: " + what}
 }
 
 var yamlLine = regexp.MustCompile(`(?s)^line ([0-9]{1,9}): (.*)$`)
@@ -351,11 +358,11 @@ func (p part) parseJSON() ([]*document, *problem) {
 			if errors.As(err, &syntax) {
 				offset = syntax.Offset
 			}
-			at := r.position(offset)
+			line := p.line + bytes.Count(text[:min(int(offset), len(text))], []byte("\n"))
 			if errors.Is(err, io.ErrUnexpectedEOF) {
 				err = errors.New("it ends too early")
 			}
-			return nil, &problem{at.line, "not JSON: " + err.Error()}
+			return nil, &problem{line, "not JSON: " + err.Error()}
 		}
 		docs = append(docs, &document{n, r.twice})
 	}

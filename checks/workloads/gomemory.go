@@ -104,7 +104,7 @@ func (m *memory) share() float64 { return 100 * m.bytes / m.limit }
 
 // fix is a setting in the middle of what is wanted.
 func (m *memory) fix() string {
-	if m.limit < 8<<20 {
+	if m.limit == 0 {
 		return "{name: GOMEMLIMIT, value: 105MiB}, for a limit of 125Mi"
 	}
 	return fmt.Sprintf("{name: GOMEMLIMIT, value: %dMiB}", int64(m.limit*0.85)>>20)
@@ -116,7 +116,7 @@ func (p *pod) goMemory(c container) *memory {
 	if whole := p.limit(corev1.ResourceMemory); !ok && whole != nil {
 		limit, ok = *whole, true
 	}
-	if ok && limit.Sign() > 0 {
+	if ok && limit.Value() >= leastMemory { // what is below is the business of quantity
 		m.limit, m.limitText = limit.AsApproximateFloat64(), limit.String()
 	}
 	switch s := m.setting; {

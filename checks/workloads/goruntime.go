@@ -39,8 +39,8 @@ Leave GOGC out, or set GOMEMLIMIT with it.`,
 				}
 			}
 			m := p.goMemory(c)
-			if m.setting == nil && !p.fromElsewhere(c) || m.setting != nil && m.setting.known && m.setting.value == "off" {
-				out.here(s.at, m.fix(), "GOGC is %s, and without GOMEMLIMIT nothing is ever collected", s.value)
+			if m.setting == nil && !p.fromElsewhere(c) || m.wrong != "" {
+				out.here(s.at, m.fix(), "GOGC is %s, and without a good GOMEMLIMIT nothing is ever collected", s.value)
 			}
 		}
 	}),

@@ -199,7 +199,7 @@ write, such as /tmp.`,
 			at := c.at.join("securityContext", "readOnlyRootFilesystem")
 			switch sc := c.SecurityContext; {
 			case sc == nil || sc.ReadOnlyRootFilesystem == nil:
-				out.here(at, "securityContext: {readOnlyRootFilesystem: true}", "the container may write to its root: readOnlyRootFilesystem is false where it is not there")
+				out.here(at, "securityContext: {readOnlyRootFilesystem: true}", "the container may write to its root: it does not set readOnlyRootFilesystem")
 			case !*sc.ReadOnlyRootFilesystem:
 				out.here(at, "readOnlyRootFilesystem: true", "the container may write to its root: readOnlyRootFilesystem is false")
 			}

@@ -38,7 +38,7 @@ out privileged, and hostProcess on Windows.`,
 				at := c.at.join("securityContext", "allowPrivilegeEscalation")
 				switch sc := c.SecurityContext; {
 				case sc == nil || sc.AllowPrivilegeEscalation == nil:
-					out.here(at, fix, "the container may gain privileges: allowPrivilegeEscalation is true where it is not there")
+					out.here(at, fix, "the container may gain privileges: it does not set allowPrivilegeEscalation to false")
 				case *sc.AllowPrivilegeEscalation:
 					out.here(at, "allowPrivilegeEscalation: false", "the container may gain privileges: allowPrivilegeEscalation is true")
 				}

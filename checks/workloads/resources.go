@@ -89,8 +89,8 @@ the last to be evicted: waive the rule where that is what you want. "--memory-ba
 		least, most := p.set.Options.band()
 		for _, c := range p.containers() {
 			limit, ok := c.Resources.Limits[corev1.ResourceMemory]
-			if !ok || limit.Sign() <= 0 {
-				continue
+			if !ok || limit.Value() < leastMemory {
+				continue // the business of memory-limit and of quantity
 			}
 			at := c.at.join("resources", "requests", "memory")
 			request, ok := c.Resources.Requests[corev1.ResourceMemory]

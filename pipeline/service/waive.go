@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -125,10 +126,14 @@ func (d *decoder) knownRule(text string) (string, error) {
 	return "", fmt.Errorf("there is no rule %q; temper explain lists them", text)
 }
 
+// manifest matches what an object of a Kubernetes manifest is called, which no
+// service can be: KIND/NAME or KIND/NAMESPACE/NAME.
+var manifest = regexp.MustCompile(`^[A-Z][A-Za-z0-9]*(/[A-Za-z0-9.:_-]+){1,2}$`)
+
 // known reports the subjects of waivers that are none of the services.
 func (d *decoder) known(services []string) {
 	for _, n := range d.subjects {
-		if slices.Contains(services, n.Value) {
+		if slices.Contains(services, n.Value) || manifest.MatchString(n.Value) {
 			continue
 		}
 		if near := strict.Nearest(n.Value, services); near != "" {

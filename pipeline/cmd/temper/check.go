@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,6 +25,7 @@ import (
 	"temper/checks"
 	"temper/checks/images"
 	"temper/checks/page"
+	"temper/checks/workloads"
 	"temper/pipeline/binary"
 	"temper/pipeline/evidence"
 	"temper/pipeline/image"
@@ -36,27 +38,36 @@ type checkFlags struct {
 	waivers       string
 	writeBaseline string
 	fresh         bool
+	memoryBand    string
+	minUID        int64
 }
 
 func newCheck(p *person) *cobra.Command {
 	var f checkFlags
 	cmd := &cobra.Command{
-		Use:   "check [flags] LAYOUT|TARBALL|REF...",
-		Short: "The rules, alone, on any image",
+		Use:   "check [flags] LAYOUT|TARBALL|REF|MANIFEST|DIR|-...",
+		Short: "The rules, alone, on any image and on Kubernetes manifests",
 		Long: `check judges images by Temper's rules, whoever built them: every image of an OCI
-layout, a docker or OCI tarball, or a reference in a registry. An argument that
-exists on disk is what it looks like; anything else is a reference.
+layout, a docker or OCI tarball, or a reference in a registry. It judges Kubernetes
+manifests as well: a file of YAML or JSON, all that lie in a folder, with its go.mod if
+it has one, or what kustomize and Helm write, on the standard input as "-". All
+manifests of one call are looked at together, for one may be what another lacks. An
+argument that exists on disk is what it looks like; anything else is a reference.
 
-It prints NAME DIGEST for each image that passes and exits 3 if one does not. To
+It prints NAME DIGEST for each image, and each object of a manifest, that passes, and
+exits 3 if one does not. What cannot be read, such as a template or a patch before it is
+applied, is an error and has not passed. To
 adopt the rules where much is broken, write a baseline of what is there and check
 by it from then on: only what is new fails. A release takes no baseline.`,
 		Args: atLeast(1),
 		RunE: func(c *cobra.Command, args []string) error { return check(c.Context(), p, f, args) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.waivers, "waivers", "", "accept what the temper.yaml `FILE` waives for the images' names")
+	flags.StringVar(&f.waivers, "waivers", "", "accept what the temper.yaml `FILE` waives for the names of images and objects")
 	flags.StringVar(&f.writeBaseline, "write-baseline", "", "write what is found to `FILE`, and accept it")
 	flags.BoolVar(&f.fresh, "fresh", false, "read every layer, also those that an earlier check has read")
+	flags.StringVar(&f.memoryBand, "memory-band", "20-30", "want a memory limit that is `PERCENT-PERCENT` above its request")
+	flags.Int64Var(&f.minUID, "min-uid", 10001, "want runAsUser and runAsGroup to be `NUMBER` or more")
 	f.add(cmd)
 	flags.BoolVarP(&p.verbose, "verbose", "v", false, "show clean reports as well")
 	return cmd
@@ -82,10 +93,20 @@ func check(ctx context.Context, p *person, f checkFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	var reports []*checks.Report
+	var reports, ofFolders []*checks.Report
 	var shown []page.Service
 	now := time.Now()
+	manifests := &manifestReader{p: p}
+	if manifests.set.Options, err = f.manifestOptions(); err != nil {
+		return err
+	}
 	for i, arg := range args {
+		if taken, other, err := manifests.take(ctx, arg); err != nil {
+			return err
+		} else if taken {
+			ofFolders = append(ofFolders, other...)
+			continue
+		}
 		subjects, err := find(ctx, arg, filepath.Join(tmp, strconv.Itoa(i)))
 		if err != nil {
 			return err
@@ -114,12 +135,36 @@ func check(ctx context.Context, p *person, f checkFlags, args []string) error {
 			}
 		}
 	}
+	more, err := manifests.reports(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range slices.Concat(ofFolders, more) {
+		if r, err = waive(r, waived, now); err != nil {
+			return err
+		}
+		reports, shown = append(reports, r), append(shown, page.Service{})
+	}
 	if f.writeBaseline != "" {
 		if err := f.accept(reports); err != nil {
 			return err
 		}
 	}
-	return f.conclude(p, reports, shown, nowhere)
+	return f.conclude(p, reports, shown, fromHere())
+}
+
+// manifestOptions are what the flags say of manifests.
+func (f *checkFlags) manifestOptions() (workloads.Options, error) {
+	least, most, ok := strings.Cut(f.memoryBand, "-")
+	from, err := strconv.ParseUint(least, 10, 10)
+	to, err2 := strconv.ParseUint(most, 10, 10)
+	if !ok || err != nil || err2 != nil || from > to || to == 0 {
+		return workloads.Options{}, usagef("--memory-band %s is no band", f.memoryBand).hint("temper check --memory-band 20-30 MANIFEST")
+	}
+	if f.minUID < 1 {
+		return workloads.Options{}, usagef("--min-uid %d would let root in", f.minUID).hint("temper check --min-uid 10001 MANIFEST")
+	}
+	return workloads.Options{MinID: f.minUID, MinBand: int(from), MaxBand: int(to)}, nil
 }
 
 // memory is what to go by of earlier checks. Without it, layers that two

@@ -114,23 +114,23 @@ func (f *reportFlags) conclude(p *person, reports []*checks.Report, shown []page
 	return no.orNil()
 }
 
-// nowhere is for images whose sources are not known.
-func nowhere(checks.Subject) checks.Origin { return checks.Origin{} }
+// treeOf returns the folder with .git that a folder is in, or itself.
+func treeOf(of string) string {
+	for dir := of; ; dir = filepath.Dir(dir) {
+		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			return of
+		}
+	}
+}
 
 // standIns returns what to point at for each service of a repository: where
 // temper.yaml declares it, or the go.mod of the service, from the folder with
 // .git.
 func standIns(repo *service.Repository) func(checks.Subject) checks.Origin {
-	tree := repo.Dir
-	for dir := tree; ; dir = filepath.Dir(dir) {
-		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
-			tree = dir
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			break
-		}
-	}
+	tree := treeOf(repo.Dir)
 	return func(of checks.Subject) checks.Origin {
 		svc, err := repo.Named(of.Name)
 		if err != nil {
@@ -151,3 +151,6 @@ func (e *noError) orNil() error {
 	}
 	return e
 }
+
+// nowhere is for images whose sources are not known.
+func nowhere(checks.Subject) checks.Origin { return checks.Origin{} }

@@ -1,0 +1,274 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"temper/checks"
+	"temper/checks/sources"
+	"temper/checks/workloads"
+)
+
+// standardInput is the argument that means it, and inputName what findings call
+// the file.
+const standardInput, inputName = "-", "stdin"
+
+// maxManifests bounds what is read of one file. The largest that projects
+// publish have a few megabytes.
+const maxManifests = 64 << 20
+
+// A manifestReader gathers the manifests that check was asked about, for they are
+// looked at together.
+type manifestReader struct {
+	p   *person
+	set workloads.Set
+	// wrong is what could not be looked at. All of it is told at once.
+	wrong []error
+	read  bool // of the standard input, once
+}
+
+// take reads an argument that means manifests, and tells whether it does. The
+// reports are those about other sources that lie in a folder.
+func (m *manifestReader) take(ctx context.Context, arg string) (taken bool, other []*checks.Report, err error) {
+	if arg == standardInput {
+		if m.read {
+			return true, nil, usagef("%s is there twice", standardInput)
+		}
+		m.read = true
+		return true, nil, m.stdin()
+	}
+	info, err := os.Stat(arg)
+	switch {
+	case err != nil:
+		return false, nil, nil // a reference, or find tells
+	case info.IsDir():
+		if _, err := os.Stat(filepath.Join(arg, "oci-layout")); err == nil {
+			return false, nil, nil
+		}
+		other, err := m.folder(ctx, arg)
+		return true, other, err
+	case info.Mode().IsRegular() && isManifestName(arg):
+		return true, nil, m.file(arg)
+	}
+	return false, nil, nil
+}
+
+func isManifestName(name string) bool {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".yaml", ".yml", ".json":
+		return true
+	}
+	return false
+}
+
+// called is what findings call a file.
+func called(name string) string { return filepath.ToSlash(filepath.Clean(name)) }
+
+func (m *manifestReader) stdin() error {
+	n, err := m.add(inputName, m.p.in)
+	if err == nil && n == 0 && len(m.wrong) == 0 {
+		return hintf("kustomize build DIR | temper check -", "there is no manifest on the standard input")
+	}
+	return err
+}
+
+func (m *manifestReader) file(name string) error {
+	n, err := m.open(name)
+	if err == nil && n == 0 && len(m.wrong) == 0 {
+		return fmt.Errorf("%s holds no manifest: nothing in it has an apiVersion and a kind", name)
+	}
+	return err
+}
+
+func (m *manifestReader) open(name string) (int, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	return m.add(called(name), f)
+}
+
+// add reads manifests, and returns how many objects they are. What is no YAML is
+// told later, with what else cannot be looked at.
+func (m *manifestReader) add(name string, r io.Reader) (int, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxManifests+1))
+	if err != nil {
+		return 0, fmt.Errorf("reading %s: %w", name, err)
+	}
+	if len(data) > maxManifests {
+		return 0, fmt.Errorf("reading %s: it has more than 64 MiB", name)
+	}
+	n, err := m.set.Read(name, data)
+	var syntax *workloads.SyntaxError
+	if errors.As(err, &syntax) {
+		if !bytes.Contains(data, []byte("apiVersion")) && name != inputName {
+			return 0, nil // whatever it is, it is no manifest
+		}
+		if syntax.Template {
+			err = &hintedError{err, "helm template CHART | temper check -"}
+		}
+		m.wrong = append(m.wrong, err)
+		return 0, nil
+	}
+	return n, err
+}
+
+// folder reads the manifests below a folder, and judges its go.mod if it has one.
+func (m *manifestReader) folder(ctx context.Context, dir string) ([]*checks.Report, error) {
+	found, before := 0, len(m.wrong)
+	patches := make(map[string]string) // of kustomize, and the folder that they are for
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case d.IsDir():
+			return m.enter(dir, name, patches)
+		case !isManifestName(name) || isKustomization(d.Name()):
+			return nil
+		}
+		if info, err := os.Stat(name); err != nil {
+			return err
+		} else if !info.Mode().IsRegular() {
+			return nil
+		}
+		if of, ok := patches[filepath.Clean(name)]; ok {
+			m.wrong = append(m.wrong, hintf(fmt.Sprintf("kustomize build %s | temper check -", of),
+				"%s is a patch, and no manifest before kustomize applies it", called(name)))
+			return nil
+		}
+		n, err := m.open(name)
+		if n == 0 && err == nil {
+			m.p.note("%s holds no manifest", called(name))
+		}
+		found += n
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	// A go.mod alone is no reason to say that a folder passes.
+	if found == 0 && len(m.wrong) == before {
+		return nil, hintf("temper build -o LAYOUT, then temper check LAYOUT",
+			"%s is a folder without oci-layout and without manifests: there is nothing to check", dir)
+	}
+	if !exists(dir, "go.mod") {
+		return nil, nil
+	}
+	r, err := moduleReport(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return []*checks.Report{r}, nil
+}
+
+// enter decides about a folder before what is in it is looked at.
+func (m *manifestReader) enter(root, dir string, patches map[string]string) error {
+	base := filepath.Base(dir)
+	if dir != root && (base == ".git" || base == "node_modules" || exists(dir, "oci-layout")) {
+		return fs.SkipDir
+	}
+	if parent := filepath.Dir(dir); base == "templates" && exists(parent, "Chart.yaml") {
+		m.wrong = append(m.wrong, hintf(fmt.Sprintf("helm template %s | temper check -", called(parent)),
+			"%s holds the templates of a Helm chart, and no manifests before they are filled in", called(dir)))
+		return fs.SkipDir
+	}
+	for _, name := range kustomizations {
+		if exists(dir, name) {
+			return readPatches(dir, filepath.Join(dir, name), patches)
+		}
+	}
+	return nil
+}
+
+// kustomizations are the names by which kustomize knows its file.
+var kustomizations = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
+
+func isKustomization(name string) bool { return slices.Contains(kustomizations, name) }
+
+func exists(dir, name string) bool {
+	_, err := os.Stat(filepath.Join(dir, name))
+	return err == nil
+}
+
+// readPatches adds the files that a kustomization applies as patches.
+// https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/
+func readPatches(dir, file string, patches map[string]string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	type patch struct {
+		Path string `yaml:"path"`
+	}
+	var k struct {
+		Patches   []patch  `yaml:"patches"`
+		JSON      []patch  `yaml:"patchesJson6902"`
+		Strategic []string `yaml:"patchesStrategicMerge"`
+	}
+	if err := yaml.Unmarshal(data, &k); err != nil {
+		return fmt.Errorf("reading %s: %w", called(file), err)
+	}
+	for _, p := range slices.Concat(k.Patches, k.JSON) {
+		k.Strategic = append(k.Strategic, p.Path)
+	}
+	for _, name := range k.Strategic {
+		if name != "" && !strings.Contains(name, "\n") {
+			patches[filepath.Join(dir, filepath.FromSlash(name))] = called(dir)
+		}
+	}
+	return nil
+}
+
+// moduleReport judges a Go module by what its go.mod asks for. What is linked
+// into its services only a build knows.
+func moduleReport(ctx context.Context, dir string) (*checks.Report, error) {
+	path := filepath.Join(dir, "go.mod")
+	mod, err := sources.Open(path, called(path), nil)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(raw)
+	name := called(dir)
+	if mod.Mod.Module != nil {
+		name = mod.Mod.Module.Mod.Path
+	}
+	return checks.Run(ctx, checks.Subject{Name: name, Digest: "sha256:" + hex.EncodeToString(sum[:])}, "", mod, sources.Rules)
+}
+
+// reports runs the rules on all that was read, or tells all that could not be.
+func (m *manifestReader) reports(ctx context.Context) ([]*checks.Report, error) {
+	if len(m.wrong) > 0 {
+		return nil, errors.Join(m.wrong...)
+	}
+	return m.set.Check(ctx)
+}
+
+// fromHere points at files by their paths from the folder with .git.
+func fromHere() func(checks.Subject) checks.Origin {
+	root := ""
+	if here, err := os.Getwd(); err == nil {
+		if tree := treeOf(here); tree != here {
+			root = relative(tree, here)
+		}
+	}
+	return func(checks.Subject) checks.Origin { return checks.Origin{Root: root} }
+}
