@@ -5,6 +5,7 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -64,16 +65,17 @@ twice of what is in use before it is collected, and the kernel kills a service t
 would have fitted. Far below the limit Go collects all the time, for memory that is
 there.
 
-Write 75 to 95 % of the limit: {name: GOMEMLIMIT, value: 105MiB} for 125Mi. What the
-container runs cannot be told from a manifest: for a program that is not written in
-Go, waive the rule.`,
+Write 75 to 95 % of the limit: {name: GOMEMLIMIT, value: 105MiB} for 125Mi. What a
+container runs a manifest does not tell, and nothing is said only of images whose
+names are those of programs in other languages, such as redis: waive the rule for
+others.`,
 	},
 	Run: eachPod(func(p *pod, out *pass) {
 		for _, c := range p.containers() {
 			m := p.goMemory(c)
 			switch {
 			case c.init || m.limit == 0:
-			case m.setting == nil && p.fromElsewhere(c):
+			case m.setting == nil && (p.fromElsewhere(c) || notGo[program(c.Image)]):
 			case m.setting == nil:
 				out.here(c.at.join("env"), m.fix(), "no GOMEMLIMIT, and Go does not know of the memory limit %s", m.limitText)
 			case m.wrong != "":
@@ -84,6 +86,26 @@ Go, waive the rule.`,
 			}
 		}
 	}),
+}
+
+// notGo are names of images that everybody knows, and knows to hold no program in
+// Go.
+var notGo = func() map[string]bool {
+	m := make(map[string]bool)
+	for _, name := range strings.Fields(`alpine amazoncorretto busybox cassandra debian eclipse-temurin elasticsearch envoy
+		fluent-bit fluentd haproxy httpd jenkins jetty kafka keycloak kibana logstash mariadb memcached mongo mongodb mysql
+		nginx node openjdk opensearch percona perl php postgres postgresql python rabbitmq redis ruby solr tomcat ubuntu
+		valkey wordpress zookeeper`) {
+		m[name] = true
+	}
+	return m
+}()
+
+// program is the last part of an image's name.
+func program(image string) string {
+	image, _, _ = strings.Cut(image, "@")
+	image, _, _ = strings.Cut(image[strings.LastIndexByte(image, '/')+1:], ":")
+	return image
 }
 
 // A memory is GOMEMLIMIT of a container and the limit to hold it against.

@@ -66,8 +66,14 @@ Deployment or StatefulSet. One replica has no use for it: it would hold up the n
 			return
 		}
 		for _, o := range p.set.Objects {
-			if b, ok := o.value.(*policyv1.PodDisruptionBudget); ok && sameNamespace(o.Namespace, p.Namespace) && selects(b.Spec.Selector, p) {
+			if !sameNamespace(o.Namespace, p.Namespace) {
+				continue
+			}
+			if b, ok := o.value.(*policyv1.PodDisruptionBudget); ok && selects(b.Spec.Selector, p) {
 				return
+			}
+			if o.value == nil && o.Kind == "PodDisruptionBudget" {
+				return // of a version that is gone, which the rule manifest tells
 			}
 		}
 		(&pass{Pass: out.Pass, of: p.Object}).here(path{"spec", "replicas"}, "kind: PodDisruptionBudget, with spec: {maxUnavailable: 1, selector: {matchLabels: LABELS}}",
