@@ -27,6 +27,7 @@ type fault struct {
 // does not fit: all of it, each with its place, which a decoder does not tell.
 type typer struct {
 	faults []fault
+	at     path // of the node that is looked at
 	// lenient leaves fields alone that are not known, unless one is spelt nearly
 	// like them: what extends a type has fields of its own.
 	lenient bool
@@ -36,7 +37,7 @@ type typer struct {
 // What is mistyped is marked and left out.
 func (n *node) decode(into any, lenient bool) []fault {
 	t := &typer{lenient: lenient}
-	t.fit(n, reflect.TypeOf(into).Elem(), nil)
+	t.fit(n, reflect.TypeOf(into).Elem())
 	raw := n.json()
 	strict, err := kjson.UnmarshalStrict(raw, into)
 	// The decoder has the last word: what it does not like is a fault, also
@@ -52,9 +53,16 @@ func (n *node) decode(into any, lenient bool) []fault {
 	return t.faults
 }
 
-func (t *typer) report(n *node, at path, fix, format string, args ...any) {
+func (t *typer) report(n *node, fix, format string, args ...any) {
 	n.mistyped = true
-	t.faults = append(t.faults, fault{at: at, said: fmt.Sprintf(format, args...), fix: fix})
+	t.faults = append(t.faults, fault{at: t.at.join(), said: fmt.Sprintf(format, args...), fix: fix})
+}
+
+// below holds a node against a type, one step further down.
+func (t *typer) below(step any, n *node, want reflect.Type) {
+	t.at = append(t.at, step)
+	t.fit(n, want)
+	t.at = t.at[:len(t.at)-1]
 }
 
 var (
@@ -62,28 +70,28 @@ var (
 	quantityType = reflect.TypeFor[resource.Quantity]()
 )
 
-func (t *typer) fit(n *node, want reflect.Type, at path) {
+func (t *typer) fit(n *node, want reflect.Type) {
 	for want.Kind() == reflect.Pointer {
 		want = want.Elem()
 	}
 	if n.kind == scalar && n.value == nil {
 		return // as if it were not there
 	}
-	if reflect.PointerTo(want).Implements(unmarshaler) {
-		t.unmarshal(n, want, at)
+	if readsItself(want) {
+		t.unmarshal(n, want)
 		return
 	}
 	switch want.Kind() {
 	case reflect.Struct:
 		if n.kind != mapping {
-			t.report(n, at, "", "%s, want a mapping", n.is())
+			t.report(n, "", "%s, want a mapping", n.is())
 			return
 		}
 		known := fieldsOf(want)
 		for i := range n.fields {
 			f := &n.fields[i]
 			if sub, ok := known[f.name]; ok {
-				t.fit(f.value, sub, at.join(f.name))
+				t.below(f.name, f.value, sub)
 				continue
 			}
 			var names []string
@@ -93,30 +101,30 @@ func (t *typer) fit(n *node, want reflect.Type, at path) {
 			near := nearest(f.name, names)
 			switch {
 			case near != "":
-				t.faults = append(t.faults, fault{at: at.join(f.name), said: fmt.Sprintf("there is no field %q here", f.name), fix: "did you mean " + near + "?"})
+				t.faults = append(t.faults, fault{at: t.at.join(f.name), said: fmt.Sprintf("there is no field %q here", f.name), fix: "did you mean " + near + "?"})
 			case !t.lenient:
-				t.faults = append(t.faults, fault{at: at.join(f.name), said: fmt.Sprintf("there is no field %q here", f.name), fix: homeOf(f.name, want)})
+				t.faults = append(t.faults, fault{at: t.at.join(f.name), said: fmt.Sprintf("there is no field %q here", f.name), fix: homeOf(f.name, want)})
 			}
 		}
 	case reflect.Map:
 		if n.kind != mapping {
-			t.report(n, at, "", "%s, want a mapping", n.is())
+			t.report(n, "", "%s, want a mapping", n.is())
 			return
 		}
 		for i := range n.fields {
-			t.fit(n.fields[i].value, want.Elem(), at.join(n.fields[i].name))
+			t.below(n.fields[i].name, n.fields[i].value, want.Elem())
 		}
 	case reflect.Slice:
 		if want.Elem().Kind() == reflect.Uint8 {
-			t.bytes(n, at)
+			t.bytes(n)
 			return
 		}
 		if n.kind != sequence {
-			t.report(n, at, "begin each item with a dash", "%s, want a list", n.is())
+			t.report(n, "begin each item with a dash", "%s, want a list", n.is())
 			return
 		}
 		for i, item := range n.items {
-			t.fit(item, want.Elem(), at.join(i))
+			t.below(i, item, want.Elem())
 		}
 	case reflect.String:
 		if _, ok := n.value.(string); n.kind != scalar || !ok {
@@ -124,14 +132,14 @@ func (t *typer) fit(n *node, want reflect.Type, at path) {
 			if n.kind == scalar {
 				fix = "quote it"
 			}
-			t.report(n, at, fix, "%s, want a string", n.is())
+			t.report(n, fix, "%s, want a string", n.is())
 		}
 	case reflect.Bool:
 		if _, ok := n.value.(bool); n.kind != scalar || !ok {
-			t.report(n, at, "write true or false, without quotes", "%s, want a boolean", n.is())
+			t.report(n, "write true or false, without quotes", "%s, want a boolean", n.is())
 		}
 	case reflect.Int, reflect.Int32, reflect.Int64, reflect.Int16, reflect.Int8, reflect.Uint32, reflect.Uint64, reflect.Uint16, reflect.Uint8, reflect.Uint:
-		t.integer(n, want, at)
+		t.integer(n, want)
 	case reflect.Float32, reflect.Float64:
 		switch n.value.(type) {
 		case int64, uint64, float64:
@@ -139,11 +147,23 @@ func (t *typer) fit(n *node, want reflect.Type, at path) {
 				return
 			}
 		}
-		t.report(n, at, "", "%s, want a number", n.is())
+		t.report(n, "", "%s, want a number", n.is())
 	}
 }
 
-func (t *typer) integer(n *node, want reflect.Type, at path) {
+var readers sync.Map // of bools, by type
+
+// readsItself tells that a type has its own way to be read from JSON.
+func readsItself(t reflect.Type) bool {
+	if known, ok := readers.Load(t); ok {
+		return known.(bool)
+	}
+	reads := reflect.PointerTo(t).Implements(unmarshaler)
+	readers.Store(t, reads)
+	return reads
+}
+
+func (t *typer) integer(n *node, want reflect.Type) {
 	var fits bool
 	switch v := n.value.(type) {
 	case int64:
@@ -157,36 +177,36 @@ func (t *typer) integer(n *node, want reflect.Type, at path) {
 		fits = reflect.New(want).Elem().CanUint()
 	case float64:
 		if n.kind == scalar && v == math.Trunc(v) {
-			t.report(n, at, "write it without a point or an exponent", "%s, want a whole number", n.is())
+			t.report(n, "write it without a point or an exponent", "%s, want a whole number", n.is())
 			return
 		}
 	case string:
 		if n.kind == scalar && strings.Trim(v, "0123456789") == "" && v != "" {
-			t.report(n, at, fmt.Sprintf("write %s without quotes", v), "%s, want a number", n.is())
+			t.report(n, fmt.Sprintf("write %s without quotes", v), "%s, want a number", n.is())
 			return
 		}
 	}
 	if n.kind != scalar || !fits {
-		t.report(n, at, "", "%s, want a whole number that fits %s", n.is(), want.Kind())
+		t.report(n, "", "%s, want a whole number that fits %s", n.is(), want.Kind())
 	}
 }
 
-func (t *typer) bytes(n *node, at path) {
+func (t *typer) bytes(n *node) {
 	s, ok := n.value.(string)
 	if n.kind != scalar || !ok {
-		t.report(n, at, "", "%s, want text in base 64", n.is())
+		t.report(n, "", "%s, want text in base 64", n.is())
 		return
 	}
 	if _, err := base64.StdEncoding.DecodeString(s); err != nil {
 		// What it holds is a secret, most times.
-		t.report(n, at, "a Secret takes plain text under stringData", "not text in base 64")
+		t.report(n, "a Secret takes plain text under stringData", "not text in base 64")
 	}
 }
 
 // unmarshal holds a node against a type that reads itself.
-func (t *typer) unmarshal(n *node, want reflect.Type, at path) {
+func (t *typer) unmarshal(n *node, want reflect.Type) {
 	if want == quantityType {
-		t.quantity(n, at)
+		t.quantity(n)
 		return
 	}
 	value := reflect.New(want)
@@ -196,11 +216,11 @@ func (t *typer) unmarshal(n *node, want reflect.Type, at path) {
 		if !ok {
 			name = want.Name()
 		}
-		t.report(n, at, "", "%s is no %s", what, name)
+		t.report(n, "", "%s is no %s", what, name)
 	}
 }
 
-func (t *typer) quantity(n *node, at path) {
+func (t *typer) quantity(n *node) {
 	var text string
 	switch v := n.value.(type) {
 	case string:
@@ -217,7 +237,7 @@ func (t *typer) quantity(n *node, at path) {
 	if trimmed, ok := strings.CutSuffix(text, "iB"); ok {
 		fix = fmt.Sprintf("write %si: Kubernetes' units have no B", trimmed)
 	}
-	t.report(n, at, fix, "%s is no quantity", n.is())
+	t.report(n, fix, "%s is no quantity", n.is())
 }
 
 // homeOf says where a field belongs that stands in the wrong place, one step

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -179,8 +181,32 @@ func (o *Object) typedPod(template path) {
 		return
 	}
 	p := &pod{Object: o, at: at}
-	n.decodeMeta(&p.meta)
-	spec.decode(&p.spec, true) // its faults are among the object's
+	switch v := o.value.(type) {
+	case *corev1.Pod:
+		p.meta, p.spec = v.ObjectMeta, v.Spec
+	case *corev1.PodTemplate:
+		p.meta, p.spec = v.Template.ObjectMeta, v.Template.Spec
+	case *corev1.ReplicationController:
+		if v.Spec.Template != nil {
+			p.meta, p.spec = v.Spec.Template.ObjectMeta, v.Spec.Template.Spec
+		}
+	case *appsv1.Deployment:
+		p.meta, p.spec = v.Spec.Template.ObjectMeta, v.Spec.Template.Spec
+	case *appsv1.ReplicaSet:
+		p.meta, p.spec = v.Spec.Template.ObjectMeta, v.Spec.Template.Spec
+	case *appsv1.StatefulSet:
+		p.meta, p.spec = v.Spec.Template.ObjectMeta, v.Spec.Template.Spec
+	case *appsv1.DaemonSet:
+		p.meta, p.spec = v.Spec.Template.ObjectMeta, v.Spec.Template.Spec
+	case *batchv1.Job:
+		p.meta, p.spec = v.Spec.Template.ObjectMeta, v.Spec.Template.Spec
+	case *batchv1.CronJob:
+		p.meta, p.spec = v.Spec.JobTemplate.Spec.Template.ObjectMeta, v.Spec.JobTemplate.Spec.Template.Spec
+	default:
+		// A kind that templates knows and this does not would go unseen.
+		n.decodeMeta(&p.meta)
+		spec.decode(&p.spec, true)
+	}
 	o.add(p)
 }
 
