@@ -43,6 +43,9 @@ type Rule struct {
 	Doc string
 	// Source is the address of the document the rule is taken from.
 	Source string
+	// Good and Bad are examples of what passes and of what does not, both empty
+	// where there are none.
+	Good, Bad string
 }
 
 // Title returns the first line of the rule's Doc.

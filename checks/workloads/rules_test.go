@@ -99,6 +99,8 @@ func TestRulesExplainThemselves(t *testing.T) {
 			t.Errorf("%s: the title ends in a period", r.Name)
 		case !strings.HasPrefix(r.Source, "https://"):
 			t.Errorf("%s: the source %q is no link", r.Name, r.Source)
+		case r.Good == "" || r.Bad == "":
+			t.Errorf("%s: it has no example, a case pass and a case fail", r.Name)
 		case r.Severity != checks.Error && r.Severity != checks.Warning:
 			t.Errorf("%s: severity %q", r.Name, r.Severity)
 		}

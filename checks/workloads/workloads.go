@@ -131,11 +131,13 @@ var Rules = []*checks.Check[*Object]{
 	podPrivileges, podProcesses, podRoot, podSeccomp, podShell, podToken, podUser, podUserID, podVolumes, pprofPort, quantity, tlsKeyLog,
 }
 
-// AllRules describes every rule about manifests.
+// AllRules describes every rule about manifests, with examples.
 func AllRules() []checks.Rule {
 	var rules []checks.Rule
 	for _, c := range Rules {
-		rules = append(rules, c.Rule)
+		r := c.Rule
+		r.Good, r.Bad = example(r.Name, "pass"), example(r.Name, "fail")
+		rules = append(rules, r)
 	}
 	return rules
 }

@@ -38,7 +38,8 @@ func newExplain(p *person) *cobra.Command {
 		Use:   "explain [RULE]",
 		Short: "What a rule wants, why, and how to comply",
 		Long: `Without a name explain lists the rules; with one it tells what the rule wants,
-why, how to comply, and the source it is taken from.`,
+why, how to comply, and the source it is taken from, and shows manifests that pass
+and that do not.`,
 		Args: atMost(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return ruleNames(), cobra.ShellCompDirectiveNoFileComp
@@ -69,7 +70,17 @@ why, how to comply, and the source it is taken from.`,
 }
 
 func explainOne(w io.Writer, r checks.Rule) error {
-	_, err := fmt.Fprintf(w, "%s (%s): %s\n\nsource: %s\n", r.Name, r.Severity, r.Doc, r.Source)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (%s): %s\n\nsource: %s\n", r.Name, r.Severity, r.Doc, r.Source)
+	for _, e := range []struct{ what, text string }{{"passes", r.Good}, {"does not pass", r.Bad}} {
+		if e.text != "" {
+			fmt.Fprintf(&b, "\n%s:\n\n", e.what)
+			for line := range strings.Lines(e.text) {
+				b.WriteString("    " + line)
+			}
+		}
+	}
+	_, err := io.WriteString(w, b.String())
 	return err
 }
 
@@ -80,12 +91,14 @@ func explained(list []checks.Rule) any {
 		Title    string          `json:"title"`
 		Doc      string          `json:"doc"`
 		Source   string          `json:"source"`
+		Good     string          `json:"good,omitempty"`
+		Bad      string          `json:"bad,omitempty"`
 	}
 	out := struct {
 		Rules []rule `json:"rules"`
 	}{}
 	for _, r := range list {
-		out.Rules = append(out.Rules, rule{r.Name, r.Severity, r.Title(), r.Doc, r.Source})
+		out.Rules = append(out.Rules, rule{r.Name, r.Severity, r.Title(), r.Doc, r.Source, r.Good, r.Bad})
 	}
 	return out
 }
