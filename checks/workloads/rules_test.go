@@ -1,10 +1,14 @@
 package workloads
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
+	slashpath "path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,7 +21,8 @@ import (
 var update = flag.Bool("update", false, "rewrite the want sections of testdata")
 
 // A case is the manifests that are looked at together, and in "want" the findings
-// of the rule that the folder is named for.
+// of the rule that the folder is named for. In "image.json" is what is known of the
+// image orders, if the rule is about that.
 func TestRules(t *testing.T) {
 	files, err := filepath.Glob("testdata/*/*.txtar")
 	if err != nil {
@@ -33,14 +38,25 @@ func TestRules(t *testing.T) {
 			}
 			var want string
 			var set Set
+			var image *Image
 			for _, f := range archive.Files {
 				if f.Name == "want" {
 					want = string(f.Data)
+				} else if f.Name == "image.json" {
+					image = parseImage(t, f.Data)
 				} else if n, err := set.Read(f.Name, f.Data); err != nil || n == 0 {
 					t.Fatalf("%d objects in %s: %v", n, f.Name, err)
 				}
 			}
 			reports, err := set.Check(t.Context())
+			if image != nil {
+				reports, err = set.CheckAgainst(t.Context(), func(reference string) *Image {
+					if reference == "orders" {
+						return image
+					}
+					return nil
+				})
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -68,13 +84,47 @@ func TestRules(t *testing.T) {
 			}
 		})
 	}
-	for _, r := range AllRules() {
+	for _, r := range slices.Concat(AllRules(), AllImageRules()) {
 		for _, fails := range []bool{false, true} {
 			if !outcomes[fmt.Sprint(r.Name, fails)] {
 				t.Errorf("testdata/%s has no case where it fails=%v", r.Name, fails)
 			}
 		}
 	}
+}
+
+// parseImage reads what is known of an image. Its files are "MODE UID GID" by
+// their paths; folders are 0755 and root's unless they are there too.
+func parseImage(t *testing.T, data []byte) *Image {
+	t.Helper()
+	var raw struct {
+		Image
+		Look  any // which no JSON can say
+		Files map[string]string
+	}
+	if err := json.Unmarshal(data, &raw); err != nil {
+		t.Fatal(err)
+	}
+	img := raw.Image
+	img.Name = "orders"
+	files := map[string]File{"/": {Mode: fs.ModeDir | 0o755}}
+	for name, text := range raw.Files {
+		var f File
+		if _, err := fmt.Sscanf(text, "%o %d %d", &f.Mode, &f.UID, &f.GID); err != nil {
+			t.Fatal(err)
+		}
+		files[name] = f
+		for dir := slashpath.Dir(name); dir != "/"; dir = slashpath.Dir(dir) {
+			if _, ok := files[dir]; !ok && raw.Files[dir] == "" {
+				files[dir] = File{Mode: fs.ModeDir | 0o755}
+			}
+		}
+	}
+	img.Look = func(name string) (File, bool) {
+		f, ok := files[name]
+		return f, ok
+	}
+	return &img
 }
 
 func findings(reports []*checks.Report) []checks.Finding {
@@ -88,7 +138,7 @@ func findings(reports []*checks.Report) []checks.Finding {
 // What every rule has to say of itself.
 func TestRulesExplainThemselves(t *testing.T) {
 	names := make(map[string]bool)
-	for _, r := range AllRules() {
+	for _, r := range slices.Concat(AllRules(), AllImageRules()) {
 		paragraphs := strings.Split(r.Doc, "\n\n")
 		switch {
 		case names[r.Name]:

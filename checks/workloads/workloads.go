@@ -135,9 +135,17 @@ var Rules = []*checks.Check[*Object]{
 func AllRules() []checks.Rule {
 	var rules []checks.Rule
 	for _, c := range Rules {
-		r := c.Rule
-		r.Good, r.Bad = example(r.Name, "pass"), example(r.Name, "fail")
-		rules = append(rules, r)
+		rules = append(rules, withExamples(c.Rule))
+	}
+	return rules
+}
+
+// AllImageRules describes every rule about manifests and the images that they run,
+// with examples.
+func AllImageRules() []checks.Rule {
+	var rules []checks.Rule
+	for _, c := range ImageRules {
+		rules = append(rules, withExamples(c.Rule))
 	}
 	return rules
 }
