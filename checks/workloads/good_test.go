@@ -37,3 +37,38 @@ func TestGoodManifests(t *testing.T) {
 		}
 	}
 }
+
+// The examples' manifests are good as well; careless shows what each rule finds.
+func TestExamples(t *testing.T) {
+	files, err := filepath.Glob("../../examples/*/deploy.yaml")
+	if err != nil || len(files) < 4 {
+		t.Fatalf("%d examples, %v", len(files), err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var set Set
+		if _, err := set.Read(file, data); err != nil {
+			t.Fatal(err)
+		}
+		reports, err := set.Check(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := make(map[string]bool)
+		careless := filepath.Base(filepath.Dir(file)) == "careless"
+		for _, f := range findings(reports) {
+			found[f.Rule] = true
+			if !careless {
+				t.Errorf("%s %s: %s", f.Rule, f.Where(), f.Message)
+			}
+		}
+		for _, r := range AllRules() {
+			if careless && !found[r.Name] {
+				t.Errorf("%s shows nothing of %s", file, r.Name)
+			}
+		}
+	}
+}

@@ -29,9 +29,6 @@ Write a NetworkPolicy whose podSelector matches the pod's labels, with policyTyp
 together: name their folder, or all of them, to temper check.`,
 	},
 	Run: eachPod(func(p *pod, out *pass) {
-		if p.spec.HostNetwork {
-			return // which no policy holds; pod-host tells
-		}
 		for _, o := range p.set.Objects {
 			if !sameNamespace(o.Namespace, p.Namespace) {
 				continue

@@ -126,7 +126,7 @@ func (s *Set) Check(ctx context.Context) ([]*checks.Report, error) {
 
 // Rules are the rules about an object.
 var Rules = []*checks.Check[*Object]{
-	cpuRequest, disruptionBudget, emptyDir, envSecret, ephemeralStorage, goDebug, goGC, goMemoryLimit, goMemoryShare, goProcessors,
+	clusterAdmin, cpuRequest, disruptionBudget, emptyDir, envSecret, ephemeralStorage, goDebug, goGC, goMemoryLimit, goMemoryShare, goProcessors,
 	imageDigest, manifest, memoryLimit, memoryRequest, networkPolicy, podAccount, podCapabilities, podDebug, podHost, podKernel,
 	podPrivileges, podProcesses, podRoot, podSeccomp, podShell, podToken, podUser, podUserID, podVolumes, pprofPort, quantity, tlsKeyLog,
 }
