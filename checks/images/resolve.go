@@ -40,6 +40,21 @@ func (img *Image) read(name string) ([]byte, error) {
 	return e.content, nil
 }
 
+// At returns the entry that a container sees at an absolute path after all links,
+// a file or a folder; nil where there is none. A folder that no layer says
+// anything about, and that others lie in, is none either.
+func (img *Image) At(name string) *Entry {
+	at, _, ok := img.tree.follow(name)
+	if !ok {
+		return nil
+	}
+	e := img.tree.at(path.Join(".", at))
+	if e != nil && e.Type == tar.TypeLink {
+		e = img.tree.at(path.Clean("/" + e.Link)[1:])
+	}
+	return e
+}
+
 // A tree answers what a container sees at a path, without building the whole
 // file system: the time for one path does not grow with the image.
 type tree struct {
