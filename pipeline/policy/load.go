@@ -27,6 +27,8 @@ type Known struct {
 	Root func() (*release.TrustedRoot, error)
 	// Signers are those of a policy that names none, as the command line does.
 	Signers []Signer
+	// Offline refuses keys that services hold.
+	Offline bool
 }
 
 const (
@@ -207,6 +209,10 @@ func (b believed) load(l *loader, n *yaml.Node) Believed {
 		at := b.key
 		if !strings.Contains(at, "://") && !filepath.IsAbs(at) {
 			at = filepath.Join(l.dir, at)
+		}
+		if l.known.Offline && release.InService(at) {
+			l.Wrong(n, "key: %s is in a service, which is not asked offline; name a file with its public key", at)
+			return Believed{}
 		}
 		by, err := release.LoadVerifier(l.ctx, at)
 		if err != nil {

@@ -50,6 +50,10 @@ func managed(ref string) string {
 	return ""
 }
 
+// InService tells whether a reference names a key that a service holds: to load it
+// the service is asked.
+func InService(ref string) bool { return managed(ref) != "" }
+
 // A managedKey is one that a service holds and does not give away. The service
 // is asked to sign; its public key is asked for once, and whoever has that
 // verifies without it.

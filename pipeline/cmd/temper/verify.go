@@ -61,8 +61,9 @@ in it or the one called NAME, if it was copied with its signatures: by temper ex
 --signed, oras backup --include-referrers, regctl image copy --referrers, cosign save,
 or skopeo with the tags sha256-... No packet leaves for it. --offline keeps to the
 registry for references: none leaves for anywhere else, and a registry that keeps its
-blobs elsewhere, or has its tokens given out there, is an error. Docker's credential
-helpers, where its configuration names some, do what they do.
+blobs elsewhere, or has its tokens given out there, is an error; so are a key in a
+service, and --rebuild. Docker's credential helpers, where its configuration names
+some, do what they do.
 
 On stdout it prints REPOSITORY@DIGEST for each image that verifies; what was signed,
 by whom and from which source goes to stderr. Where one does not verify, verify exits
@@ -76,6 +77,9 @@ exits 1 (with --json the reason is "unseen").
 			}
 			if f.rebuild == "" && c.Flags().Changed("rebuild") {
 				return usagef("--rebuild names no folder").hint("temper verify --rebuild . %s", strings.Join(args, " "))
+			}
+			if f.rebuild != "" && f.offline {
+				return usagef("--offline asks nothing but the registry, and a build may ask for modules, a Go release and a base; leave one of --offline and --rebuild out")
 			}
 			return f.check(args, f.policy)
 		},
@@ -163,6 +167,9 @@ func verify(ctx context.Context, p *person, f verifyFlags, refs []string) error 
 // more.
 func (f *verifyFlags) wanted(ctx context.Context) (*policy.Policy, error) {
 	var signers []policy.Signer
+	if f.offline && release.InService(f.key) {
+		return nil, usagef("--offline asks nothing but the registry, and %s is a key in a service; verify with its public key in a file", f.key)
+	}
 	if f.named() {
 		verifier, err := f.verifier(ctx)
 		if err != nil {
@@ -178,6 +185,7 @@ func (f *verifyFlags) wanted(ctx context.Context) (*policy.Policy, error) {
 		Groups:  map[string][]string{"images": namesOf(images.AllRules()), "probes": namesOf(probes.AllRules())},
 		Root:    func() (*release.TrustedRoot, error) { return trustedRoot(f.trustedRoot) },
 		Signers: signers,
+		Offline: f.offline,
 	})
 }
 
