@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 
@@ -136,12 +137,12 @@ func TestPublishIntoAFullRegistry(t *testing.T) {
 					h := serve(t, kind.referrers)
 					opts := h.options()
 					opts.Jobs = 1
-					written := 0
+					var written atomic.Int64
 					h.answer(func(_ int, w http.ResponseWriter, r *http.Request) bool {
 						if !(request{method: r.Method}).writes() {
 							return false
 						}
-						if written++; written < n {
+						if written.Add(1) < int64(n) {
 							return false
 						}
 						w.WriteHeader(status)

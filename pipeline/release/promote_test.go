@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -138,11 +139,12 @@ func TestPromoteWhereOneRequestFails(t *testing.T) {
 					there := serve(t, kind.referrers)
 					opts := there.options()
 					opts.Jobs = 1
-					asked := 0
+					var asked atomic.Bool // for the nth time
 					there.answer(func(i int, w http.ResponseWriter, r *http.Request) bool {
-						if asked = i; i != n {
+						if i != n {
 							return false
 						}
+						asked.Store(true)
 						fault.answer(there, w, r)
 						return true
 					})
@@ -165,7 +167,7 @@ func TestPromoteWhereOneRequestFails(t *testing.T) {
 						t.Errorf("request %d: what is attached (-source +target):\n%s", n, diff)
 					}
 					there.Close()
-					if asked < n {
+					if !asked.Load() {
 						break
 					}
 				}
