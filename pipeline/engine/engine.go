@@ -161,6 +161,8 @@ type Service struct {
 	// there are: paths of the repository, each with what is below it.
 	Files  []string `json:"files"`
 	Inputs []string `json:"inputs"`
+	// Manifests are the Kubernetes manifests that temper.yaml names.
+	Manifests []string `json:"manifests"`
 }
 
 // A Platform is one that a service is built for.

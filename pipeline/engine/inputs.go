@@ -37,7 +37,7 @@ func (p *Pipeline) outline(all []Service, inputs []string) *dagger.Directory {
 		if !there(svc.Main) {
 			source = source.WithNewFile(path.Join(svc.Main, "main.go"), "package main\n")
 		}
-		for _, name := range svc.Files {
+		for _, name := range slices.Concat(svc.Files, svc.Manifests) {
 			if !there(name) {
 				source = source.WithNewDirectory(name)
 			}

@@ -22,6 +22,7 @@ func (d *decoder) service(n *yaml.Node, r *Repository, names map[string]int) *Se
 		}
 	}
 	var files []*yaml.Node
+	var manifests *yaml.Node
 	before := d.Mistakes()
 	d.Item(n, "a service", "{name: orders, dir: src/orders}", strict.Keys{
 		"name":    keep("name", func(v *yaml.Node) { s.Name = strict.Value(&d.Decoder, v, "name", parseName) }),
@@ -55,6 +56,7 @@ func (d *decoder) service(n *yaml.Node, r *Repository, names map[string]int) *Se
 		"goamd64":   func(v *yaml.Node) { s.GOAMD64 = strict.Value(&d.Decoder, v, "goamd64", parseGOAMD64) },
 		"gofips140": func(v *yaml.Node) { s.GOFIPS140 = strict.Value(&d.Decoder, v, "gofips140", parseGOFIPS140) },
 		"ldflags":   func(v *yaml.Node) { s.Stamps = d.stamps(v) },
+		"manifests": func(v *yaml.Node) { manifests = v },
 		"probe":     keep("probe", func(v *yaml.Node) { s.Probe = d.probe(v) }),
 	})
 	if n.Kind != yaml.MappingNode {
@@ -65,6 +67,11 @@ func (d *decoder) service(n *yaml.Node, r *Repository, names map[string]int) *Se
 	d.named(n, at["name"], s, names)
 	d.located(at, s)
 	d.probed(at["probe"], s)
+	if manifests != nil && s.Dir != "" {
+		s.Manifests = strict.Values(&d.Decoder, manifests, "manifests", "[deploy.yaml]", strict.Once(strict.About("manifests", func(text string) (string, error) {
+			return inside(s.Root, s.Dir, text)
+		})))
+	}
 	for _, item := range files { // after dir, which they are relative to
 		s.Files = append(s.Files, d.files(item, s))
 	}

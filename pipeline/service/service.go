@@ -109,6 +109,9 @@ type Service struct {
 	Stamps map[string]string
 	// Probe is what it does while it runs.
 	Probe Probe
+	// Manifests are the absolute paths of the Kubernetes manifests that run it,
+	// files or folders inside the repository. They decide nothing about the image.
+	Manifests []string
 }
 
 // Files is a folder or file of the repository and where it goes in the image.

@@ -24,6 +24,9 @@ func inputs(svc *service.Service) []string {
 	for _, f := range svc.Files {
 		paths = append(paths, relative(svc.Root, f.From))
 	}
+	for _, path := range svc.Manifests { // the build looks at them
+		paths = append(paths, relative(svc.Root, path))
+	}
 	for _, folder := range append(modules, svc.Root) {
 		for _, name := range license.Named(folder) {
 			paths = append(paths, relative(svc.Root, filepath.Join(folder, name)))

@@ -72,8 +72,10 @@ type listedService struct {
 	// into the service, without what every service depends on: temper.yaml and
 	// the files that say which modules there are. Both relative to the
 	// repository, with slashes, sorted, none below another.
-	Files  []string `json:"files,omitempty"`
-	Inputs []string `json:"inputs,omitempty"`
+	Files []string `json:"files,omitempty"`
+	// Manifests are the Kubernetes manifests that temper.yaml names, likewise.
+	Manifests []string `json:"manifests,omitempty"`
+	Inputs    []string `json:"inputs,omitempty"`
 }
 
 type listedPlatform struct {
@@ -117,6 +119,10 @@ func listServices(ctx context.Context, f servicesFlags) ([]listedService, error)
 			one.Files = append(one.Files, relative(svc.Root, f.From))
 		}
 		one.Files = outermost(one.Files)
+		for _, path := range svc.Manifests {
+			one.Manifests = append(one.Manifests, relative(svc.Root, path))
+		}
+		one.Manifests = outermost(one.Manifests)
 		if f.inputs {
 			one.Inputs = inputs(svc)
 		}
