@@ -195,7 +195,8 @@ func (t *Temper) Service(
 	return &TemperService{Name: name, Temper: t}
 }
 
-// Build and check every service, side by side: no image breaks a rule.
+// Build and check every service, side by side: no image breaks a rule, and none of
+// the Kubernetes manifests that temper.yaml names for it.
 //
 // +check
 func (t *Temper) Check(ctx context.Context) error {

@@ -40,11 +40,14 @@ type Probe struct {
 	Start, Header, Idle, Stop time.Duration
 }
 
+// DefaultHost is the name that a service is asked by if it names none.
+const DefaultHost = "localhost"
+
 // defaultProbe is that of a service that says nothing. 30 s are what Kubernetes
 // gives to end, and what a startup probe is usually given.
 func defaultProbe() Probe {
 	return Probe{
-		Host: "localhost", Paths: []string{"/"}, Memory: 128 << 20,
+		Host: DefaultHost, Paths: []string{"/"}, Memory: 128 << 20,
 		Start: 30 * time.Second, Header: 10 * time.Second, Idle: 2 * time.Minute, Stop: 30 * time.Second,
 	}
 }

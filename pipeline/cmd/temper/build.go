@@ -124,6 +124,10 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 	} else {
 		l.source = evidence.GitSource(ctx, repo.Dir)
 	}
+	manifests, err := l.manifestsOf(ctx, services)
+	if err != nil {
+		return err
+	}
 	products, err := l.run(ctx, services)
 	if err != nil {
 		return err
@@ -141,7 +145,11 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 	if err != nil {
 		return err
 	}
-	return f.answer(p, repo, output, products)
+	deployed, err := l.deployed(ctx, manifests, products)
+	if err != nil {
+		return err
+	}
+	return f.answer(p, repo, output, products, deployed)
 }
 
 // ignored makes the repository's own folder for Temper, which git does not look
@@ -210,13 +218,14 @@ func parseCreated(flag string, repo *service.Repository) (time.Time, error) {
 }
 
 // answer prints what was built and says no where a rule is broken.
-func (f *buildFlags) answer(p *person, repo *service.Repository, output string, products []*product) error {
+func (f *buildFlags) answer(p *person, repo *service.Repository, output string, products []*product, manifests []*checks.Report) error {
 	var reports []*checks.Report
 	var shown []page.Service
 	for _, one := range products {
 		reports = append(reports, one.report)
 		shown = append(shown, page.Service{Platforms: one.depicted, Provenance: originOf(one)})
 	}
+	reports, shown = append(reports, manifests...), append(shown, make([]page.Service, len(manifests))...)
 	reports, no, err := f.tell(p, reports, shown, standIns(repo))
 	if err != nil {
 		return err
@@ -253,7 +262,9 @@ func builtObject(output string, products []*product, reports []*checks.Report) a
 	out := struct {
 		Output   string  `json:"output"`
 		Services []built `json:"services"`
-	}{Output: output}
+		// Manifests are the reports about the objects that temper.yaml names.
+		Manifests []*checks.Report `json:"manifests,omitempty"`
+	}{Output: output, Manifests: reports[len(products):]}
 	for i, one := range products {
 		b := built{Name: one.service.Name, Digest: one.digest, Go: one.toolchain.Version, Base: one.base.Name, Signer: one.base.signer.String(), Report: reports[i]}
 		for _, img := range one.images {

@@ -40,6 +40,7 @@ type checkFlags struct {
 	fresh         bool
 	memoryBand    string
 	minUID        int64
+	images        []string
 }
 
 func newCheck(p *person) *cobra.Command {
@@ -51,8 +52,9 @@ func newCheck(p *person) *cobra.Command {
 layout, a docker or OCI tarball, or a reference in a registry. It judges Kubernetes
 manifests as well: a file of YAML or JSON, all that lie in a folder, with its go.mod if
 it has one, or what kustomize and Helm write, on the standard input as "-". All
-manifests of one call are looked at together, for one may be what another lacks. An
-argument that exists on disk is what it looks like; anything else is a reference.
+manifests of one call are looked at together, for one may be what another lacks. With
+--image they are held against the image that they run as well. An argument that exists
+on disk is what it looks like; anything else is a reference.
 
 It prints NAME DIGEST for each image, and each object of a manifest, that passes, and
 exits 3 if one does not. What cannot be read, such as a template or a patch before it is
@@ -67,6 +69,7 @@ by it from then on: only what is new fails. A release takes no baseline.`,
 	flags.StringVar(&f.writeBaseline, "write-baseline", "", "write what is found to `FILE`, and accept it")
 	flags.BoolVar(&f.fresh, "fresh", false, "read every layer, also those that an earlier check has read")
 	flags.StringVar(&f.memoryBand, "memory-band", "20-30", "want a memory limit that is `PERCENT-PERCENT` above its request")
+	flags.StringArrayVar(&f.images, "image", nil, "hold the manifests against the image that they run, a `LAYOUT`, TARBALL or REF (may be repeated)")
 	flags.Int64Var(&f.minUID, "min-uid", 10001, "want runAsUser and runAsGroup to be `NUMBER` or more")
 	f.add(cmd)
 	flags.BoolVarP(&p.verbose, "verbose", "v", false, "show clean reports as well")
@@ -98,6 +101,9 @@ func check(ctx context.Context, p *person, f checkFlags, args []string) error {
 	now := time.Now()
 	manifests := &manifestReader{p: p}
 	if manifests.set.Options, err = f.manifestOptions(); err != nil {
+		return err
+	}
+	if manifests.against, err = f.against(ctx, known, tmp); err != nil {
 		return err
 	}
 	for i, arg := range args {
@@ -137,6 +143,9 @@ func check(ctx context.Context, p *person, f checkFlags, args []string) error {
 	}
 	more, err := manifests.reports(ctx)
 	if err != nil {
+		return err
+	}
+	if err := manifests.against.unused("temper check --image LAYOUT MANIFEST"); err != nil {
 		return err
 	}
 	for _, r := range slices.Concat(ofFolders, more) {

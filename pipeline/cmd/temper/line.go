@@ -63,6 +63,8 @@ type product struct {
 	digest    v1.Hash
 	images    []evidence.Image
 	report    *checks.Report
+	// deployable is what its manifests are held against.
+	deployable *deployable
 	// depicted is what the page shows of the images, if there is to be one.
 	depicted []page.Platform
 	// statements are the SBOMs, the provenance and the report.
@@ -169,6 +171,11 @@ func (l *line) judge(ctx context.Context, one *product, bins []*binary.Binary) e
 	}
 	if l.depict {
 		one.depicted = depict(j.Images, measureBuilt(bins))
+	}
+	if len(one.service.Manifests) > 0 {
+		if one.deployable, err = newDeployable(one.service.Name, "", j); err != nil {
+			return err
+		}
 	}
 	var linked []string
 	for _, b := range bins {

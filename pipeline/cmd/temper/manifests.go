@@ -37,6 +37,10 @@ type manifestReader struct {
 	// wrong is what could not be looked at. All of it is told at once.
 	wrong []error
 	read  bool // of the standard input, once
+	// root is the folder that findings call files from, empty for this one.
+	root string
+	// against are the images that the manifests are held against.
+	against deployables
 }
 
 // take reads an argument that means manifests, and tells whether it does. The
@@ -98,7 +102,11 @@ func (m *manifestReader) open(name string) (int, error) {
 		return 0, err
 	}
 	defer f.Close()
-	return m.add(called(name), f)
+	shown := name
+	if m.root != "" {
+		shown = relative(m.root, name)
+	}
+	return m.add(called(shown), f)
 }
 
 // add reads manifests, and returns how many objects they are. What is no YAML is
@@ -128,6 +136,21 @@ func (m *manifestReader) add(name string, r io.Reader) (int, error) {
 
 // folder reads the manifests below a folder, and judges its go.mod if it has one.
 func (m *manifestReader) folder(ctx context.Context, dir string) ([]*checks.Report, error) {
+	if err := m.below(ctx, dir); err != nil {
+		return nil, err
+	}
+	if !exists(dir, "go.mod") {
+		return nil, nil
+	}
+	r, err := moduleReport(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return []*checks.Report{r}, nil
+}
+
+// below reads the manifests below a folder.
+func (m *manifestReader) below(ctx context.Context, dir string) error {
 	found, before := 0, len(m.wrong)
 	patches := make(map[string]string) // of kustomize, and the folder that they are for
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
@@ -159,21 +182,14 @@ func (m *manifestReader) folder(ctx context.Context, dir string) ([]*checks.Repo
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// A go.mod alone is no reason to say that a folder passes.
 	if found == 0 && len(m.wrong) == before {
-		return nil, hintf("temper build -o LAYOUT, then temper check LAYOUT",
+		return hintf("temper build -o LAYOUT, then temper check LAYOUT",
 			"%s is a folder without oci-layout and without manifests: there is nothing to check", dir)
 	}
-	if !exists(dir, "go.mod") {
-		return nil, nil
-	}
-	r, err := moduleReport(ctx, dir)
-	if err != nil {
-		return nil, err
-	}
-	return []*checks.Report{r}, nil
+	return nil
 }
 
 // enter decides about a folder before what is in it is looked at.
@@ -259,7 +275,18 @@ func (m *manifestReader) reports(ctx context.Context) ([]*checks.Report, error) 
 	if len(m.wrong) > 0 {
 		return nil, errors.Join(m.wrong...)
 	}
-	return m.set.Check(ctx)
+	reports, err := m.set.Check(ctx)
+	if err != nil || len(m.against) == 0 {
+		return reports, err
+	}
+	more, err := m.set.CheckAgainst(ctx, m.against.find)
+	if err != nil {
+		return nil, err
+	}
+	for i := range reports {
+		reports[i] = checks.Join(reports[i], more[i])
+	}
+	return reports, nil
 }
 
 // fromHere points at files by their paths from the folder with .git.
