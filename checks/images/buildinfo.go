@@ -10,6 +10,7 @@ import (
 	"io"
 	"path"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -51,14 +52,16 @@ func BuildInfo(ctx context.Context, v v1.Image) (*debug.BuildInfo, error) {
 		switch read[i].says(name) {
 		case plainly:
 			if clear {
-				return read[i].programs[name], nil
+				return read[i].program(name), nil
 			}
 		case something:
 			clear = false
 		}
 	}
 	// Links or deletions decide.
+	first := make([]int, len(read)) // of each layer's entries
 	for i, l := range read {
+		first[i] = len(img.Entries)
 		for _, e := range l.entries {
 			e.Layer = i
 			img.Entries = append(img.Entries, e)
@@ -73,15 +76,30 @@ func BuildInfo(ctx context.Context, v v1.Image) (*debug.BuildInfo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading layer %d: %w", e.Layer, err)
 	}
-	return l.programs[e.Path], nil
+	for i := range l.entries { // a layer may give one path twice
+		if &img.Entries[first[e.Layer]+i] == e {
+			return l.programs[i], nil
+		}
+	}
+	return nil, fmt.Errorf("layer %d does not hold %s any more", e.Layer, printable(e.Path))
 }
 
 // A listing is what a layer holds, without content.
 type listing struct {
 	entries []Entry
-	// programs are the build infos of the files that were asked for, by path; nil
-	// for what is no program of Go.
-	programs map[string]*debug.BuildInfo
+	// programs are the build infos of the files that were asked for, by their place
+	// in entries; nil for what is no program of Go.
+	programs map[int]*debug.BuildInfo
+}
+
+// program is the build info of the last file of that name.
+func (l *listing) program(name string) *debug.BuildInfo {
+	for i := len(l.entries) - 1; i >= 0; i-- {
+		if l.entries[i].Path == name {
+			return l.programs[i]
+		}
+	}
+	return nil
 }
 
 // What a layer can say of a path.
@@ -97,12 +115,12 @@ func (l *listing) says(name string) int {
 	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
 		folders[dir] = false
 	}
+	parts := strings.Split(name, "/")
 	said, times := nothing, 0
 	for i := range l.entries {
 		e := &l.entries[i]
-		dir, base := path.Dir(e.Path), e.Base()
+		base := e.Base()
 		_, above := folders[e.Path]
-		_, beside := folders[dir]
 		switch {
 		case e.Path == name:
 			if said, times = something, times+1; e.Type != tar.TypeReg {
@@ -112,7 +130,8 @@ func (l *listing) says(name string) int {
 			return something
 		case above:
 			folders[e.Path] = true
-		case strings.HasPrefix(base, ".wh.") && (beside || dir == "."):
+		case base == whiteoutOpaque, e.Type != tar.TypeDir && slices.Contains(parts, strings.TrimPrefix(base, whiteoutPrefix)):
+			// In another folder, unless a link in any layer leads from there.
 			return something
 		}
 	}
@@ -135,7 +154,7 @@ func list(ctx context.Context, layer v1.Layer, name string) (*listing, error) {
 		return nil, err
 	}
 	defer raw.Close()
-	l := &listing{programs: make(map[string]*debug.BuildInfo)}
+	l := &listing{programs: make(map[int]*debug.BuildInfo)}
 	in := &counted{r: raw, ctx: ctx, sum: noSum{}}
 	for tr := tar.NewReader(in); ; {
 		h, err := tr.Next()
@@ -153,7 +172,7 @@ func list(ctx context.Context, layer v1.Layer, name string) (*listing, error) {
 			return nil, fmt.Errorf("more than %d files", maxEntries)
 		}
 		if e.Type == tar.TypeReg && e.Path == name {
-			if l.programs[name], err = infoOf(tr, h.Size); err != nil {
+			if l.programs[len(l.entries)-1], err = infoOf(tr, h.Size); err != nil {
 				return nil, fmt.Errorf("%q: %w", h.Name, err)
 			}
 		}

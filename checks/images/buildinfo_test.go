@@ -67,8 +67,8 @@ func TestBuildInfoFindsWhatReadFinds(t *testing.T) {
 }
 
 // An entry of a layer in the cases below: "DIR/" is a folder, "FILE=MODULE" a
-// program of that module, "LINK>TARGET" a symbolic link, and anything else an
-// empty file.
+// program of that module, "LINK>TARGET" a symbolic link, "NAME<TARGET" a hard
+// one, and anything else an empty file.
 func layerOf(t *testing.T, entries string) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -79,6 +79,8 @@ func layerOf(t *testing.T, entries string) []byte {
 			h.Name, content = name, goProgram(t, "module="+module)
 		} else if name, target, ok := strings.Cut(entry, ">"); ok {
 			h.Name, h.Typeflag, h.Linkname = name, tar.TypeSymlink, target
+		} else if name, target, ok := strings.Cut(entry, "<"); ok {
+			h.Name, h.Typeflag, h.Linkname = name, tar.TypeLink, target
 		} else if strings.HasSuffix(entry, "/") {
 			h.Typeflag = tar.TypeDir
 		}
@@ -116,6 +118,19 @@ func TestBuildInfo(t *testing.T) {
 		{"through a link", "/bin/a", []string{"usr/ usr/a=a.example", "bin>usr"}, "a.example"},
 		{"no folders of its own", "/bin/a", []string{"bin/", "bin/a=a.example"}, "a.example"},
 		{"another with that end", "/bin/a", []string{"bin/ bin/aa=a.example x/ x/bin/ x/bin/a=b.example"}, ""},
+		{"written through a link of the same layer", "/bin/a", []string{"bin/ bin/a=a.example", "x>bin x/a=b.example"}, "b.example"},
+		{"written through a link of a layer below", "/bin/a", []string{"x>bin", "bin/ bin/a=a.example", "x/a=b.example"}, "b.example"},
+		{"written through a link beside it", "/bin/a", []string{"bin/ x>bin bin/a=a.example x/a=b.example"}, "b.example"},
+		{"deleted through a link", "/bin/a", []string{"x>bin", "bin/ bin/a=a.example", "x/.wh.a"}, ""},
+		{"deleted through a link, with its folder", "/usr/bin/a", []string{"x>usr", "usr/ usr/bin/ usr/bin/a=a.example", "x/.wh.bin"}, ""},
+		{"emptied through a link", "/bin/a", []string{"x>bin", "bin/ bin/a=a.example", "x/.wh..wh..opq"}, ""},
+		{"a hard link", "/bin/b", []string{"bin/ bin/a=a.example bin/b<bin/a"}, "a.example"},
+		{"a hard link to what is replaced later", "/bin/b", []string{"bin/ bin/a=a.example bin/b<bin/a bin/a=b.example"}, "a.example"},
+		{"a hard link to what another layer replaces", "/bin/b", []string{"bin/ bin/a=a.example bin/b<bin/a", "bin/a=b.example"}, "a.example"},
+		{"a hard link to what another layer deletes", "/bin/b", []string{"bin/ bin/a=a.example bin/b<bin/a", "bin/.wh.a"}, "a.example"},
+		{"a hard link to a hard link", "/bin/c", []string{"bin/ bin/a=a.example bin/b<bin/a bin/c<bin/b", "bin/b=b.example"}, "a.example"},
+		{"a hard link through a folder that is a link", "/bin/b", []string{"bin/ x>bin bin/a=a.example bin/b<x/a"}, "a.example"},
+		{"a hard link to a link", "/bin/b", []string{"bin/ bin/a=a.example bin/l>a bin/b<bin/l", "bin/l=b.example"}, "a.example"},
 		{"no program", "/bin/a", []string{"bin/ bin/a"}, ""},
 		{"no path", "a", []string{"a=a.example"}, ""},
 	} {

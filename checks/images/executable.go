@@ -37,7 +37,7 @@ Write assets without x bits; Temper does.`,
 			case e.inside:
 			case e.Format != "":
 				p.Reportf(e.Place(), "it is %s (mode %04o)", e.Format, e.Mode&0o7777)
-			case e.Type == tar.TypeLink && (e.Mode&0o111 != 0 || e.names(img.Entrypoint)):
+			case e.Type == tar.TypeLink && (e.Mode&0o111 != 0 || img.names(e, img.Entrypoint)):
 				p.Reportf(e.Place(), "it is another name of /%s, executable (mode %04o)", printable(e.Link), e.Mode&0o7777)
 			case e.Mode&0o111 != 0:
 				p.Reportf(e.Place(), "it is executable (mode %04o)", e.Mode&0o7777)

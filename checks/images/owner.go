@@ -31,7 +31,7 @@ Temper does.`,
 		_, way := img.tree.walk(img.Command()[0])
 		// To unpack a hard link is to set the owner of the file that it names.
 		for i := range img.Entries {
-			if e := &img.Entries[i]; e.names(img.Entrypoint) && !slices.Contains(way, e) {
+			if e := &img.Entries[i]; img.names(e, img.Entrypoint) && !slices.Contains(way, e) {
 				way = append(way, e)
 			}
 		}
@@ -53,7 +53,8 @@ Temper does.`,
 	},
 }
 
-// names tells whether the entry is a hard link to a file.
-func (e *Entry) names(file *Entry) bool {
-	return file != nil && e.Type == tar.TypeLink && !e.inside && path.Clean("/" + e.Link)[1:] == file.Path
+// names tells whether the entry is a hard link to a file, or to its path.
+func (img *Image) names(e, file *Entry) bool {
+	return file != nil && e.Type == tar.TypeLink && !e.inside &&
+		(img.tree.linked[e] == file || path.Clean("/" + e.Link)[1:] == file.Path)
 }

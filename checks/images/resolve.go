@@ -62,10 +62,11 @@ type tree struct {
 	deleted map[string]int    // the highest layer that deletes the path
 	opaque  map[string]int    // the highest layer that empties the folder first
 	moved   map[*Entry]string // where entries lie whose paths lead through a link
+	linked  map[*Entry]*Entry // what hard links name
 }
 
 func newTree(entries []Entry) *tree {
-	t := &tree{make(map[string]*Entry, len(entries)), make(map[string]int), make(map[string]int), make(map[*Entry]string)}
+	t := &tree{make(map[string]*Entry, len(entries)), make(map[string]int), make(map[string]int), make(map[*Entry]string), make(map[*Entry]*Entry)}
 	links := false
 	written, dir := "", "" // the folder of the last entry, as written and where it is
 	for i := range entries {
@@ -91,6 +92,11 @@ func newTree(entries []Entry) *tree {
 			t.deleted[path.Join(dir, strings.TrimPrefix(base, whiteoutPrefix))] = e.Layer
 			written = ""
 		default:
+			if e.Type == tar.TypeLink { // to what is there now: what replaces that name later is another file
+				from, target := path.Split(path.Clean("/" + e.Link)[1:])
+				from, _, _ = t.follow(from)
+				t.linked[e] = t.file(path.Join(from, target))
+			}
 			t.top[at] = e // entries come in the order of the layers
 			if at != e.Path {
 				t.moved[e] = at
@@ -125,6 +131,15 @@ func (t *tree) at(name string) *Entry {
 	}
 }
 
+// file returns what at does, and what a hard link names in place of the link.
+func (t *tree) file(name string) *Entry {
+	e := t.at(name)
+	if e != nil && e.Type == tar.TypeLink {
+		return t.linked[e]
+	}
+	return e
+}
+
 // maxLinks is the kernel's own bound on symbolic links in one path.
 const maxLinks = 40
 
@@ -136,10 +151,7 @@ func (t *tree) walk(name string) (file *Entry, way []*Entry) {
 	if !ok {
 		return nil, way
 	}
-	e := t.at(at)
-	if e != nil && e.Type == tar.TypeLink {
-		e = t.at(path.Clean("/" + e.Link)[1:])
-	}
+	e := t.file(at)
 	if e == nil || e.Type != tar.TypeReg {
 		return nil, way
 	}
@@ -159,7 +171,7 @@ func (t *tree) follow(name string) (at string, way []*Entry, ok bool) {
 		if e != nil && e.Type != tar.TypeReg {
 			way = append(way, e)
 		}
-		if e != nil && e.Type == tar.TypeSymlink {
+		if e = t.file(next); e != nil && e.Type == tar.TypeSymlink {
 			if links++; links > maxLinks {
 				return at, way, false
 			}
