@@ -2,7 +2,9 @@ package evidence
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -75,6 +77,28 @@ func (s *Statement) Report() (*checks.Report, error) {
 		return nil, fmt.Errorf("the test result holds no report")
 	}
 	return res.Report, nil
+}
+
+// Passed says why a check report is no leave to ship; nil if it is one. A report
+// that says "failed" may well be signed, and so may the result of other tests,
+// which are of the same type and no report of ours.
+// https://github.com/in-toto/attestation/blob/main/spec/predicates/test-result.md
+func (s *Statement) Passed() error {
+	var res testResult
+	if err := s.decode(TestResult, &res); err != nil {
+		return fmt.Errorf("a check report that cannot be read: %w", err)
+	}
+	switch r := res.Report; {
+	case res.Result != "PASSED" && res.Result != "WARNED":
+		return fmt.Errorf("a check report whose result is %q", res.Result)
+	case r == nil:
+		return errors.New("a test result that holds no check report")
+	case !r.OK():
+		return fmt.Errorf("a check report that calls itself %s and holds %d errors of %d rules", res.Result, r.Count(checks.Error), len(r.Rules))
+	case !slices.ContainsFunc(s.Subject, func(sub Subject) bool { return "sha256:"+sub.Digest["sha256"] == r.Subject.Digest }):
+		return fmt.Errorf("a check report of %s %s in a statement about another image", r.Subject.Name, r.Subject.Digest)
+	}
+	return nil
 }
 
 func decode(raw json.RawMessage, into any) error {

@@ -62,3 +62,38 @@ func TestStateReport(t *testing.T) {
 		})
 	}
 }
+
+// A report is leave to ship only if what it holds bears out what it calls itself.
+func TestPassed(t *testing.T) {
+	r := func(digest string, findings ...checks.Finding) string {
+		raw, err := json.Marshal(&checks.Report{Subject: checks.Subject{Name: "orders", Digest: "sha256:" + strings.Repeat(digest, 32)}, Rules: []string{"shell"}, Findings: findings})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(raw)
+	}
+	broken := checks.Finding{Rule: "shell", Severity: checks.Error}
+	known := broken
+	known.Baseline = true
+	for _, tc := range []struct{ name, predicate, want string }{
+		{"passed", `{"result": "PASSED", "report": ` + r("0a") + `}`, ""},
+		{"warned", `{"result": "WARNED", "report": ` + r("0a", checks.Finding{Rule: "shell", Severity: checks.Warning}) + `}`, ""},
+		{"failed", `{"result": "FAILED", "report": ` + r("0a", broken) + `}`, `a check report whose result is "FAILED"`},
+		{"no result", `{"report": ` + r("0a") + `}`, `a check report whose result is ""`},
+		{"a lie", `{"result": "PASSED", "report": ` + r("0a", broken) + `}`, "a check report that calls itself PASSED and holds 1 errors of 1 rules"},
+		{"a baseline", `{"result": "WARNED", "report": ` + r("0a", known) + `}`, "a check report that calls itself WARNED and holds 1 errors of 1 rules"},
+		{"nobody looked", `{"result": "PASSED", "report": {"subject": {"name": "orders"}}}`, "a check report that calls itself PASSED and holds 0 errors of 0 rules"},
+		{"other tests", `{"result": "PASSED", "passedTests": ["TestOrders"]}`, "a test result that holds no check report"},
+		{"another image", `{"result": "PASSED", "report": ` + r("0b") + `}`, "a check report of orders sha256:" + strings.Repeat("0b", 32) + " in a statement about another image"},
+		{"malformed", `{"result": "PASSED", "report": 7}`, "a check report that cannot be read: "},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := &Statement{PredicateType: TestResult, Predicate: json.RawMessage(tc.predicate),
+				Subject: []Subject{{Name: "orders", Digest: map[string]string{"sha256": strings.Repeat("0a", 32)}}}}
+			err := s.Passed()
+			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.HasPrefix(err.Error(), tc.want)) {
+				t.Errorf("Passed: %v, want %q", err, tc.want)
+			}
+		})
+	}
+}

@@ -100,7 +100,7 @@ func closer(a, b error) error {
 
 // judge holds the evidence against the policy, and returns what of it counts.
 func (p *Policy) judge(ref string, r *release.Release, now time.Time) (provenance, report *evidence.Statement, err error) {
-	provenance, noes, err := best(r, evidence.Provenance, func(s *evidence.Statement) ([]string, error) {
+	provenance, noes, err := best(of(r.Statements, evidence.Provenance), func(s *evidence.Statement) ([]string, error) {
 		from, err := s.Origin()
 		if err != nil {
 			return nil, err
@@ -110,7 +110,7 @@ func (p *Policy) judge(ref string, r *release.Release, now time.Time) (provenanc
 	if err != nil {
 		return nil, nil, err
 	}
-	report, more, err := best(r, evidence.TestResult, func(s *evidence.Statement) ([]string, error) {
+	report, more, err := best(Reports(r), func(s *evidence.Statement) ([]string, error) {
 		report, err := s.Report()
 		if err != nil {
 			return nil, err
@@ -126,12 +126,11 @@ func (p *Policy) judge(ref string, r *release.Release, now time.Time) (provenanc
 	return provenance, report, nil
 }
 
-// best is the statement of a type with which the least is amiss, and what that
-// is: an image that was released twice has two, and one of them will do. Of two
+// best is the statement with which the least is amiss, and what that is: an image that was released twice has two, and one of them will do. Of two
 // builds the later counts.
-func best(r *release.Release, predicateType string, amiss func(*evidence.Statement) ([]string, error)) (one *evidence.Statement, least []string, err error) {
+func best(all []*evidence.Statement, amiss func(*evidence.Statement) ([]string, error)) (one *evidence.Statement, least []string, err error) {
 	var at time.Time
-	for _, s := range of(r.Statements, predicateType) {
+	for _, s := range all {
 		noes, err := amiss(s)
 		if err != nil {
 			return nil, nil, err
@@ -145,6 +144,12 @@ func best(r *release.Release, predicateType string, amiss func(*evidence.Stateme
 		}
 	}
 	return one, least, nil
+}
+
+// Reports are the check reports of a release that are leave to ship it: its signer
+// may have signed one that failed as well, or the results of other tests.
+func Reports(r *release.Release) []*evidence.Statement {
+	return slices.DeleteFunc(of(r.Statements, evidence.TestResult), func(s *evidence.Statement) bool { return s.Passed() != nil })
 }
 
 func of(all []*evidence.Statement, predicateType string) []*evidence.Statement {
@@ -205,8 +210,8 @@ func (p *Policy) checked(r *checks.Report, now time.Time) []string {
 	if len(missing) > 0 {
 		noes = append(noes, "no report says that these rules looked at it: "+strings.Join(missing, ", "))
 	}
-	if p.Strict && !r.Passes(true) {
-		noes = append(noes, fmt.Sprintf("its report has warnings (%d), and the policy is strict", r.Count(checks.Warning)))
+	if n := r.Count(checks.Warning); p.Strict && n > 0 {
+		noes = append(noes, fmt.Sprintf("its report has warnings (%d), and the policy is strict", n))
 	}
 	for _, w := range r.Waivers() {
 		switch {

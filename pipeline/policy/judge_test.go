@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"temper/checks"
 	"temper/pipeline/evidence"
+	"temper/pipeline/release"
 )
 
 var now = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
@@ -120,6 +122,7 @@ func TestChecked(t *testing.T) {
 		{"the rules looked", Policy{Rules: []string{"entrypoint", "shell"}}, report(), ""},
 		{"a rule did not look", Policy{Rules: []string{"entrypoint", "probe-host", "probe-root"}}, report(), "no report says that these rules looked at it: probe-host, probe-root"},
 		{"warnings", Policy{}, report(checks.Finding{Rule: "low-port", Severity: checks.Warning}), ""},
+		{"warnings that a baseline holds, strictly", Policy{Strict: true}, report(checks.Finding{Rule: "low-port", Severity: checks.Warning, Baseline: true}), "its report has warnings (1), and the policy is strict"},
 		{"warnings, strictly", Policy{Strict: true}, report(checks.Finding{Rule: "low-port", Severity: checks.Warning}), "its report has warnings (1), and the policy is strict"},
 		{"expired", Policy{}, report(waived("shell", "2026-11-24")), "the waiver of shell for orders expired: it was until 2026-11-24"},
 		{"to the end of the day", Policy{}, report(waived("shell", "2026-11-25")), ""},
@@ -132,6 +135,49 @@ func TestChecked(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, strings.Join(tc.policy.checked(tc.report, now), "; ")); diff != "" {
 				t.Errorf("checked (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// An image that was released twice has two reports of one signer, and who signs
+// test results as they come has signed that one of them failed.
+func TestJudgeTakesNoReportThatFailed(t *testing.T) {
+	broken := checks.Finding{Rule: "shell", Severity: checks.Error, Place: "layer 1: /bin/sh", Message: "sh is a shell"}
+	state := func(rules []string, findings ...checks.Finding) *evidence.Statement {
+		s, err := evidence.StateReport(&checks.Report{Subject: checks.Subject{Name: "orders", Digest: hash("a").String()}, Rules: rules, Findings: findings})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	lying := state([]string{"entrypoint", "shell"}, broken)
+	lying.Predicate = bytes.Replace(lying.Predicate, []byte("FAILED"), []byte("PASSED"), 1)
+	others := &evidence.Statement{Subject: lying.Subject, PredicateType: evidence.TestResult, Predicate: []byte(`{"result": "PASSED", "passedTests": ["TestOrders"]}`)}
+	for _, tc := range []struct {
+		name    string
+		reports []*evidence.Statement
+		rules   []string
+		took    int
+		want    string
+	}{
+		{"the one that passed", []*evidence.Statement{state([]string{"entrypoint", "shell"}), state([]string{"entrypoint", "shell"}, broken)}, []string{"shell"}, 0, ""},
+		{"in either order", []*evidence.Statement{state([]string{"entrypoint", "shell"}, broken), state([]string{"entrypoint", "shell"})}, nil, 1, ""},
+		{"the rules are those of the other", []*evidence.Statement{state([]string{"entrypoint"}), state([]string{"entrypoint", "shell"}, broken)}, []string{"shell"}, 0, "no report says that these rules looked at it: shell"},
+		{"the other says that it passed", []*evidence.Statement{state([]string{"entrypoint"}), lying}, []string{"shell"}, 0, "no report says that these rules looked at it: shell"},
+		{"the other is of other tests", []*evidence.Statement{state([]string{"shell"}), others}, []string{"shell"}, 0, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p := &Policy{Rules: tc.rules}
+			_, report, err := p.judge("orders", &release.Release{Statements: tc.reports}, now)
+			if tc.want == "" {
+				if err != nil || report != tc.reports[tc.took] {
+					t.Errorf("judge: %v, and not the report that passed", err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("judge: %v, want %q", err, tc.want)
 			}
 		})
 	}

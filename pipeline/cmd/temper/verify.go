@@ -300,26 +300,24 @@ func factsOf(r *policy.Opened, now time.Time) (*releaseFacts, error) {
 		}
 		facts.Rules, facts.Probes, facts.Warnings = len(report.Rules), countProbes(report.Rules), report.Count(checks.Warning)
 	}
-	for _, s := range r.Statements {
-		switch s.PredicateType {
-		case evidence.TestResult:
-			report, err := s.Report()
-			if err != nil {
-				return nil, err
-			}
-			for _, w := range report.Waivers() {
-				// Released twice, an image has two reports.
-				if fact := (waiverFact{w, w.Expired(now)}); !slices.Contains(facts.Waivers, fact) {
-					facts.Waivers = append(facts.Waivers, fact)
-				}
-			}
-		case evidence.SPDX:
-			modules, err := s.Modules()
-			if err != nil {
-				return nil, err
-			}
-			facts.Modules = len(modules)
+	for _, s := range policy.Reports(r.Release) {
+		report, err := s.Report()
+		if err != nil {
+			return nil, err
 		}
+		for _, w := range report.Waivers() {
+			// Released twice, an image has two reports.
+			if fact := (waiverFact{w, w.Expired(now)}); !slices.Contains(facts.Waivers, fact) {
+				facts.Waivers = append(facts.Waivers, fact)
+			}
+		}
+	}
+	if s := r.Statement(evidence.SPDX); s != nil {
+		modules, err := s.Modules()
+		if err != nil {
+			return nil, err
+		}
+		facts.Modules = len(modules)
 	}
 	return facts, nil
 }
