@@ -217,11 +217,16 @@ func (p *Policy) checked(r *checks.Report, now time.Time) []string {
 		switch {
 		case w.Expired(now):
 			noes = append(noes, fmt.Sprintf("the waiver of %s for %s expired: it was until %s", w.Rule, w.Subject, w.Expires))
-		case p.Waivers != nil && !slices.ContainsFunc(p.Waivers, func(a Waiver) bool { return a.accepts(w) }):
+		case !p.Accepts(w, now):
 			noes = append(noes, fmt.Sprintf("%s is waived for %s (%s), which the policy does not accept", w.Rule, w.Subject, w.Reason))
 		}
 	}
 	return noes
+}
+
+// Accepts tells whether the policy lets errors pass that the waiver accepts.
+func (p *Policy) Accepts(w checks.Waiver, now time.Time) bool {
+	return !w.Expired(now) && (p.Waivers == nil || slices.ContainsFunc(p.Waivers, func(a Waiver) bool { return a.accepts(w) }))
 }
 
 func (w Waiver) accepts(given checks.Waiver) bool {

@@ -13,6 +13,7 @@ import (
 	"temper/checks"
 	"temper/checks/images"
 	"temper/pipeline/evidence"
+	"temper/pipeline/policy"
 	"temper/pipeline/release"
 )
 
@@ -36,14 +37,17 @@ func belied(statements []*evidence.Statement, list []evidence.Image) error {
 	return nil
 }
 
-// binaries are the executables that the images start. One without build info
-// is left out; a rule says so.
+// binaries are the images with the executables that they start. One without build
+// info is left out, and a rule says so; its image is not: an SBOM of modules that
+// nobody can see in it is a lie too.
 func binaries(j *images.Judgement) []evidence.Image {
 	var list []evidence.Image
 	for _, img := range j.Images {
+		one := evidence.Image{Platform: img.Platform, Digest: img.Digest}
 		if e := img.Entrypoint; e != nil && e.Facts != nil && e.Facts.Go != nil {
-			list = append(list, evidence.Image{Platform: img.Platform, Digest: img.Digest, Executables: []evidence.Executable{{Go: e.Facts.Go}}})
+			one.Executables = []evidence.Executable{{Go: e.Facts.Go}}
 		}
+		list = append(list, one)
 	}
 	return list
 }
@@ -67,14 +71,14 @@ func programs(ctx context.Context, name string, artifact mutate.Appendable) ([]e
 			if err != nil {
 				return fmt.Errorf("looking into %s: %w", digest, err)
 			}
+			list[i].Digest = digest
 			if info != nil {
-				list[i] = evidence.Image{Digest: digest, Executables: []evidence.Executable{{Go: info}}}
+				list[i].Executables = []evidence.Executable{{Go: info}}
 			}
 			return nil
 		})
 	}
-	err = g.Wait()
-	return slices.DeleteFunc(list, func(img evidence.Image) bool { return len(img.Executables) == 0 }), err
+	return list, g.Wait()
 }
 
 // inside holds the SBOMs of a release against the binaries in it.
@@ -100,11 +104,13 @@ func inside(ctx context.Context, r *release.Release, artifact mutate.Appendable)
 }
 
 // recheck runs the rules on the very bytes that the registry holds, and accepts
-// what the release was signed with: its waivers, as far as they have not expired.
-func recheck(ctx context.Context, p *person, facts *releaseFacts, artifact mutate.Appendable, strict bool, now time.Time) error {
+// what the release was signed with: its waivers, as far as they have not expired
+// and the policy accepts them. One that it does not accept may be signed, in another
+// report than the one that it took.
+func recheck(ctx context.Context, p *person, facts *releaseFacts, artifact mutate.Appendable, wanted *policy.Policy, now time.Time) error {
 	var waivers []checks.Waiver
 	for _, w := range facts.Waivers {
-		if !w.Expired {
+		if wanted.Accepts(w.Waiver, now) {
 			waivers = append(waivers, w.Waiver)
 		}
 	}
@@ -120,8 +126,8 @@ func recheck(ctx context.Context, p *person, facts *releaseFacts, artifact mutat
 		return err
 	}
 	facts.Rechecked = len(j.Report.Rules)
-	if !j.Report.OK() || !j.Report.Passes(strict) {
-		return release.Refuse(release.Refused, facts.Ref, "checked again, "+broken(j.Report, strict))
+	if !j.Report.OK() || !j.Report.Passes(wanted.Strict) {
+		return release.Refuse(release.Refused, facts.Ref, "checked again, "+broken(j.Report, wanted.Strict))
 	}
 	return nil
 }

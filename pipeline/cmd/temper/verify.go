@@ -209,7 +209,7 @@ func (f *verifyFlags) look(ctx context.Context, p *person, ref name.Reference, w
 		return nil, err
 	}
 	if f.recheck {
-		if err := recheck(ctx, p, facts, artifact, wanted.Strict, now); err != nil {
+		if err := recheck(ctx, p, facts, artifact, wanted, now); err != nil {
 			return nil, err
 		}
 	}
