@@ -32,6 +32,11 @@ const (
 	signaturesKind = "dev.cosignproject.cosign/sigs"
 	envelopesKind  = "dev.cosignproject.cosign/atts"
 
+	// maxSurveyed is how many entries all lists of a layout may hold together. Of
+	// entries of a few bytes that take fifty times as much in memory, the bound on
+	// the bytes that are read lets millions through.
+	maxSurveyed = 16 * maxListed
+
 	// inLayout stands for the repository of what lies in a layout. Nothing can be
 	// reached by it. https://www.rfc-editor.org/rfc/rfc6761#section-6.4
 	layoutHost = "layout.invalid"
@@ -237,11 +242,18 @@ func (l *Layout) look() (*survey, error) {
 	s := &survey{referrers: make(map[v1.Hash][]v1.Descriptor)}
 	inside := make(map[v1.Hash]bool)
 	var images []v1.Descriptor
-	left := int64(maxEvidence)
+	left, listed := int64(maxEvidence), maxSurveyed
+	type named struct {
+		v1.Hash
+		called string
+	}
+	seen := make(map[named]bool)
 	for _, d := range l.entries {
-		if attachedByName(d) {
+		one := named{d.Digest, d.Annotations[refName]}
+		if attachedByName(d) || seen[one] {
 			continue
 		}
+		seen[one] = true
 		var m struct {
 			ArtifactType string            `json:"artifactType"`
 			Config       *v1.Descriptor    `json:"config"`
@@ -259,6 +271,9 @@ func (l *Layout) look() (*survey, error) {
 		}
 		if left -= int64(len(raw)); left < 0 {
 			return nil, fmt.Errorf("the manifests in %s are too many to be looked at (%d bytes)", l.path, int64(maxEvidence))
+		}
+		if listed -= len(m.Manifests); listed < 0 {
+			return nil, fmt.Errorf("the manifests in %s list too many others to be looked at (%d)", l.path, maxSurveyed)
 		}
 		switch list := listTag.FindStringSubmatch(d.Annotations[refName]); {
 		case list != nil && m.Manifests != nil:
@@ -307,6 +322,9 @@ func (l *Layout) under(tag string) ([]byte, error) {
 		called := d.Annotations[refName]
 		named := called == tag || strings.HasSuffix(called, ":"+tag)
 		k := d.Annotations[kind]
+		if slices.ContainsFunc(found, func(other v1.Descriptor) bool { return other.Digest == d.Digest }) {
+			continue
+		}
 		if named || k == signaturesKind && strings.HasSuffix(tag, signatureSuffix) || k == envelopesKind && strings.HasSuffix(tag, attestationSuffix) {
 			found = append(found, d)
 		}
@@ -325,6 +343,9 @@ func (l *Layout) under(tag string) ([]byte, error) {
 		m := all
 		if err := json.Unmarshal(raw, &m); err != nil {
 			return nil, fmt.Errorf("what %s names %w: %v", tag, errAltered, err)
+		}
+		if len(all.Layers)+len(m.Layers) > maxListed {
+			return nil, fmt.Errorf("what %s names %w (%d layers)", tag, errTooLarge, maxListed)
 		}
 		if i > 0 {
 			m.Layers = append(all.Layers, m.Layers...)

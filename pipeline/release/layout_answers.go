@@ -86,9 +86,10 @@ func (l *Layout) absent(id string) (answer, error) {
 
 func (l *Layout) manifestAnswer(id string) (answer, error) {
 	var raw []byte
-	digest, err := v1.NewHash(id)
+	var err error
 	if strings.Contains(id, ":") {
-		if err == nil {
+		var digest v1.Hash
+		if digest, err = hashOf(id); err == nil {
 			raw, err = l.manifest(digest)
 		}
 	} else {
@@ -98,6 +99,16 @@ func (l *Layout) manifestAnswer(id string) (answer, error) {
 		return answer{}, err
 	}
 	return inMemory(mediaTypeOf(raw), raw), nil
+}
+
+// hashOf reads a digest. By what is none, or of another algorithm, a layout holds
+// nothing, as a registry would say.
+func hashOf(id string) (v1.Hash, error) {
+	digest, err := v1.NewHash(id)
+	if err != nil {
+		return v1.Hash{}, fs.ErrNotExist
+	}
+	return digest, nil
 }
 
 // mediaTypeOf is what a manifest says that it is; one of OCI's need not.
@@ -120,7 +131,7 @@ func mediaTypeOf(raw []byte) types.MediaType {
 // blobAnswer reads a blob that is asked for by its size to its end: nobody else
 // will.
 func (l *Layout) blobAnswer(r *http.Request, id string) (answer, error) {
-	digest, err := v1.NewHash(id)
+	digest, err := hashOf(id)
 	if err != nil {
 		return answer{}, err
 	}
@@ -133,7 +144,7 @@ func (l *Layout) blobAnswer(r *http.Request, id string) (answer, error) {
 }
 
 func (l *Layout) referrersAnswer(id string) (answer, error) {
-	subject, err := v1.NewHash(id)
+	subject, err := hashOf(id)
 	if err != nil {
 		return answer{}, err
 	}
