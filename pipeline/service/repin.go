@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -35,7 +34,7 @@ func Repin(data []byte, image string, signer *Signer) ([]byte, error) {
 			return nil, fmt.Errorf("%s has no image in its base; write image: %s", ConfigName, image)
 		}
 	}
-	before, after, ok := around(data, n)
+	before, after, ok := strict.Around(data, n)
 	if !ok {
 		return nil, fmt.Errorf("%s:%d:%d: the base does not stand here in one piece; %w: %s", ConfigName, n.Line, n.Column, errByHand, image)
 	}
@@ -69,39 +68,6 @@ func valueOf(m *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// around returns what stands before and after the text of a scalar.
-func around(data []byte, n *yaml.Node) (before, after []byte, ok bool) {
-	if n.Kind != yaml.ScalarNode || n.Value == "" {
-		return nil, nil, false
-	}
-	at := 0
-	for line := 1; line < n.Line; line++ {
-		end := bytes.IndexByte(data[at:], '\n')
-		if end < 0 {
-			return nil, nil, false
-		}
-		at += end + 1
-	}
-	for column := 1; column < n.Column && at < len(data); column++ { // columns are characters
-		_, size := utf8.DecodeRune(data[at:])
-		at += size
-	}
-	if n.Anchor != "" {
-		rest, found := bytes.CutPrefix(data[at:], []byte("&"+n.Anchor))
-		if !found {
-			return nil, nil, false
-		}
-		at = len(data) - len(bytes.TrimLeft(rest, " "))
-	}
-	if at < len(data) && (data[at] == '"' || data[at] == '\'') {
-		at++
-	}
-	if !bytes.HasPrefix(data[at:], []byte(n.Value)) {
-		return nil, nil, false
-	}
-	return data[:at], data[at+len(n.Value):], true
-}
-
 // unquoted takes the quotes around a text away.
 func unquoted(before, after []byte) ([]byte, []byte) {
 	for _, quote := range []string{`"`, `'`} {
@@ -121,12 +87,12 @@ func onlyBase(a, b *yaml.Node, image string, signer *Signer) bool {
 		return false
 	}
 	for i := 0; i+1 < len(a.Content); i += 2 {
-		if !sameNode(a.Content[i], b.Content[i]) {
+		if !strict.Same(a.Content[i], b.Content[i], nil) {
 			return false
 		}
 		old, now := a.Content[i+1], b.Content[i+1]
 		if a.Content[i].Value != "base" {
-			if !sameNode(old, now) {
+			if !strict.Same(old, now, nil) {
 				return false
 			}
 			continue
@@ -153,21 +119,6 @@ func onlyBase(a, b *yaml.Node, image string, signer *Signer) bool {
 			if v := valueOf(now, key); v == nil || strict.Resolve(v).Value != value {
 				return false
 			}
-		}
-	}
-	return true
-}
-
-func sameNode(a, b *yaml.Node) bool {
-	if a.Kind != b.Kind || a.Value != b.Value || a.Anchor != b.Anchor || a.Tag != b.Tag || len(a.Content) != len(b.Content) {
-		return false
-	}
-	if a.Kind == yaml.AliasNode && a.Alias.Value != b.Alias.Value { // it stands for the base elsewhere
-		return false
-	}
-	for i := range a.Content {
-		if !sameNode(a.Content[i], b.Content[i]) {
-			return false
 		}
 	}
 	return true
