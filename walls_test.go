@@ -36,7 +36,7 @@ var may = map[string][]string{
 	"temper/pipeline/inventory":  {"temper/pipeline/evidence", "temper/pipeline/license"},
 	"temper/pipeline/image":      {"temper/pipeline/binary", "temper/pipeline/evidence", "temper/pipeline/inventory", "temper/pipeline/service"},
 	"temper/pipeline/release":    {"temper/checks", "temper/pipeline/evidence"},
-	"temper/pipeline/manifest":   {"temper/pipeline/service"},
+	"temper/pipeline/manifest":   {"temper/pipeline/service", "temper/pipeline/strict"},
 	"temper/pipeline/policy":     {"temper/checks", "temper/pipeline/evidence", "temper/pipeline/release", "temper/pipeline/strict"},
 	"temper/pipeline/checkout":   {},
 	"temper/pipeline/difference": {"temper/checks/executables"},

@@ -39,6 +39,10 @@ type Options struct {
 	Replicas int
 }
 
+// LeastID is the least number of a user or group that checks of manifests take:
+// below it are the accounts of hosts.
+const LeastID = 10001
+
 // A File is one object, or a kustomization, as YAML.
 type File struct {
 	Name    string
@@ -66,15 +70,24 @@ func For(svc *service.Service, opts Options) ([]File, error) {
 }
 
 // Joined returns the files as one, document after document.
-func Joined(files []File) []byte {
-	var b bytes.Buffer
-	for i, f := range files {
-		if i > 0 {
-			b.WriteString("---\n")
-		}
-		b.Write(f.Content)
+func Joined(files []File) (all []byte) {
+	for _, f := range files {
+		all = Append(all, f.Content)
 	}
-	return b.Bytes()
+	return all
+}
+
+// Append adds a file to others, as documents that follow theirs.
+func Append(all, file []byte) []byte {
+	if len(all) > 0 {
+		if !bytes.HasSuffix(all, []byte("\n")) {
+			all = append(all, '\n')
+		}
+		if !bytes.HasPrefix(file, []byte("---")) {
+			all = append(all, "---\n"...)
+		}
+	}
+	return append(all, file...)
 }
 
 // Kustomization returns the base of which the files are the resources.
