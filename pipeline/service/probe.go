@@ -79,7 +79,7 @@ func (d *decoder) probe(n *yaml.Node) Probe {
 		"env": func(v *yaml.Node) {
 			p.Env = d.Texts(v, "env", "{UPSTREAM: http://127.0.0.1:1/}", checkEnvName, strict.Anything)
 		},
-		"memory": func(v *yaml.Node) { p.Memory = strict.Value(&d.Decoder, v, "memory", parseMemory) },
+		"memory": func(v *yaml.Node) { p.Memory = strict.Value(&d.Decoder, v, "memory", ParseMemory) },
 		"start":  promise("start", &p.Start),
 		"header": promise("header", &p.Header),
 		"idle":   promise("idle", &p.Idle),
@@ -128,9 +128,9 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// parseMemory reads an amount of memory as GOMEMLIMIT has it.
+// ParseMemory reads an amount of memory as GOMEMLIMIT has it, and returns bytes.
 // https://pkg.go.dev/runtime#hdr-Environment_Variables
-func parseMemory(text string) (int64, error) {
+func ParseMemory(text string) (int64, error) {
 	const least, most = 4 << 20, 1 << 40
 	for unit, bytes := range map[string]int64{"MiB": 1 << 20, "GiB": 1 << 30} {
 		digits, ok := strings.CutSuffix(text, unit)

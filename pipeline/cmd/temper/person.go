@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"temper/pipeline/binary"
 	"temper/pipeline/difference"
 	"temper/pipeline/image"
+	"temper/pipeline/manifest"
 	"temper/pipeline/service"
 )
 
@@ -151,6 +153,29 @@ func (p *person) verified(f *releaseFacts) {
 		tell(&b, r)
 	}
 	io.WriteString(p.err, printable(b.String()))
+}
+
+// resolved tells which image a manifest now names, and who answers for it.
+func (p *person) resolved(text, digest string, f *releaseFacts) {
+	fmt.Fprintf(p.err, "temper: %s\n", printable(fmt.Sprintf("%s is %s: service %s, signed by %s", text, digest, cmp.Or(f.Service, "unknown"), f.Signer)))
+}
+
+// foreign tells of images that a manifest names and that nobody was to look at.
+func (p *person) foreign(at, text string) {
+	fmt.Fprintf(p.err, "temper: %s\n", printable(fmt.Sprintf("%s: left alone: %s", at, text)))
+}
+
+// aside warns of what names an image where no container does.
+func (p *person) aside(at, text string) {
+	fmt.Fprintf(p.err, "temper: warning: %s\n", printable(fmt.Sprintf("%s: left as it is, for it is no image of a container: %s", at, oneLine.Replace(text))))
+}
+
+// lowUser warns of a user that a host may know too.
+func (p *person) lowUser(svc *service.Service) {
+	if uid, gid, err := svc.UserGroup(); err == nil && min(uid, gid) < manifest.LeastID {
+		fmt.Fprintf(p.err, "temper: warning: %s runs as %s, and temper check wants numbers above %d, which no host gives to people; the default of temper.yaml is %s\n",
+			svc.Name, svc.User, manifest.LeastID-1, service.DefaultUser)
+	}
 }
 
 // left tells what claims to belong to an image and was not copied with it.
