@@ -85,6 +85,7 @@ func (l *loader) policy(root *yaml.Node, p *Policy) {
 		"signers": func(v *yaml.Node) { signers = v },
 		"trusted-root": func(v *yaml.Node) {
 			l.root = strict.Value(&l.Decoder, v, "trusted-root", strict.About("trusted-root", l.loadRoot))
+			p.TrustedRoot = v.Value
 		},
 		"format": func(v *yaml.Node) { p.Format = strict.Value(&l.Decoder, v, "format", parseFormat) },
 		"predicates": func(v *yaml.Node) {

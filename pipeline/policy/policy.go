@@ -10,6 +10,9 @@
 package policy
 
 import (
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
 	"time"
 
 	"temper/pipeline/release"
@@ -19,6 +22,9 @@ import (
 type Policy struct {
 	// Signers must all have signed.
 	Signers []Signer
+	// TrustedRoot is the file of what identities are held against, as the policy
+	// names it; empty for that of the public instance, or of the command line.
+	TrustedRoot string
 	// Format is the form in which they must have: empty means that either will
 	// do. Bundle refuses an image for which only the older form is there.
 	Format release.Format
@@ -65,6 +71,23 @@ type Believed struct {
 
 // String returns the key's fingerprint, or the pattern.
 func (b Believed) String() string { return b.by.String() }
+
+// PublicKey returns the key as PEM, nil for identities.
+func (b Believed) PublicKey() ([]byte, error) {
+	key := b.by.Key()
+	if key == nil {
+		return nil, nil
+	}
+	public, err := key.PublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("asking for the public key: %w", err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return nil, fmt.Errorf("encoding public key: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), nil
+}
 
 // A Waiver is one that is accepted.
 type Waiver struct {

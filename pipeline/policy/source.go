@@ -18,6 +18,10 @@ type Source struct {
 // String returns the address.
 func (s Source) String() string { return s.Address }
 
+// Repository returns the host, in lower case, and the path, which two addresses
+// of one repository have in common.
+func (s Source) Repository() string { return s.same }
+
 func parseSource(text string) (Source, error) {
 	same := sameSource(text)
 	if same == "" {
