@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"temper/checks"
+	"temper/pipeline/admission"
 	"temper/pipeline/binary"
 	"temper/pipeline/difference"
 	"temper/pipeline/image"
@@ -168,6 +169,15 @@ func (p *person) foreign(at, text string) {
 // aside warns of what names an image where no container does.
 func (p *person) aside(at, text string) {
 	fmt.Fprintf(p.err, "temper: warning: %s\n", printable(fmt.Sprintf("%s: left as it is, for it is no image of a container: %s", at, oneLine.Replace(text))))
+}
+
+// gap tells in what an admission engine and a release policy differ.
+func (p *person) gap(g admission.Gap) {
+	what := "warning: "
+	if g.Stricter {
+		what = ""
+	}
+	fmt.Fprintf(p.err, "temper: %s%s\n", what, printable(oneLine.Replace(g.String())))
 }
 
 // lowUser warns of a user that a host may know too.
