@@ -31,7 +31,7 @@ to it.`,
 		if role.Name != "cluster-admin" {
 			return nil
 		}
-		out := &pass{Pass: p, of: o}
+		out := whole(o, p)
 		for i, s := range subjects {
 			switch {
 			case s.Kind == "ServiceAccount":

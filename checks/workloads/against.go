@@ -79,10 +79,11 @@ type run struct {
 // eachRun is a rule's function that looks at every container whose image is known.
 func eachRun(look func(r run, out *pass)) func(*Deployed, *checks.Pass) error {
 	return func(d *Deployed, p *checks.Pass) error {
+		all := whole(d.Object, p)
 		for _, one := range d.pods {
 			for _, c := range one.containers() {
 				if img := d.Image(c.Image); img != nil {
-					look(run{one, c, img}, &pass{p, d.Object, one.at})
+					look(run{one, c, img}, all.below(one.at))
 				}
 			}
 		}

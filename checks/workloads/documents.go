@@ -343,7 +343,7 @@ func scalarOf(n *yaml.Node) any {
 func (p part) parseJSON() ([]*document, *problem) {
 	text := bytes.TrimLeft(p.text, "-") // of the line that divides
 	skipped := len(p.text) - len(text)
-	r := &jsonReader{d: json.NewDecoder(bytes.NewReader(text)), text: text, line: p.line, from: -skipped}
+	r := &jsonReader{d: json.NewDecoder(bytes.NewReader(text)), text: text, line: p.line, column: skipped + 1}
 	r.d.UseNumber()
 	var docs []*document
 	for {
@@ -372,21 +372,21 @@ type jsonReader struct {
 	d     *json.Decoder
 	text  []byte
 	twice []twice
-	// line is the line of the byte at offset seen, which begins a line at from.
-	line       int
-	seen, from int
+	// line and column are those of the byte at the offset seen.
+	seen, line, column int
 }
 
 // position is that of a byte; offsets that are asked for do not fall.
 func (r *jsonReader) position(offset int64) position {
-	to := min(int(offset), len(r.text))
-	for ; r.seen < to; r.seen++ {
-		if r.text[r.seen] == '\n' {
-			r.line++
-			r.from = r.seen + 1
+	for to := min(int(offset), len(r.text)); r.seen < to; r.seen++ {
+		switch c := r.text[r.seen]; {
+		case c == '\n':
+			r.line, r.column = r.line+1, 1
+		case utf8.RuneStart(c):
+			r.column++
 		}
 	}
-	return position{r.line, utf8.RuneCount(r.text[max(r.from, 0):to]) - min(r.from, 0) + 1}
+	return position{r.line, r.column}
 }
 
 // begin is where the next token begins.

@@ -55,7 +55,9 @@ func (n *node) decode(into any, lenient bool) []fault {
 
 func (t *typer) report(n *node, fix, format string, args ...any) {
 	n.mistyped = true
-	t.faults = append(t.faults, fault{at: t.at.join(), said: fmt.Sprintf(format, args...), fix: fix})
+	if len(t.faults) < maxPlaces {
+		t.faults = append(t.faults, fault{at: t.at.join(), said: fmt.Sprintf(format, args...), fix: fix})
+	}
 }
 
 // below holds a node against a type, one step further down.
@@ -94,16 +96,8 @@ func (t *typer) fit(n *node, want reflect.Type) {
 				t.below(f.name, f.value, sub)
 				continue
 			}
-			var names []string
-			for name := range known {
-				names = append(names, name)
-			}
-			near := nearest(f.name, names)
-			switch {
-			case near != "":
-				t.faults = append(t.faults, fault{at: t.at.join(f.name), said: fmt.Sprintf("there is no field %q here", f.name), fix: "did you mean " + near + "?"})
-			case !t.lenient:
-				t.faults = append(t.faults, fault{at: t.at.join(f.name), said: fmt.Sprintf("there is no field %q here", f.name), fix: homeOf(f.name, want)})
+			if len(t.faults) < maxPlaces {
+				t.unknown(f.name, known, want)
 			}
 		}
 	case reflect.Map:
@@ -149,6 +143,23 @@ func (t *typer) fit(n *node, want reflect.Type) {
 		}
 		t.report(n, "", "%s, want a number", n.is())
 	}
+}
+
+// unknown reports a field that the type does not have.
+func (t *typer) unknown(name string, known map[string]reflect.Type, want reflect.Type) {
+	var names []string
+	for name := range known {
+		names = append(names, name)
+	}
+	fix := ""
+	if near := nearest(name, names); near != "" {
+		fix = "did you mean " + near + "?"
+	} else if t.lenient {
+		return
+	} else {
+		fix = homeOf(name, want)
+	}
+	t.faults = append(t.faults, fault{at: t.at.join(name), said: fmt.Sprintf("there is no field %q here", name), fix: fix})
 }
 
 var readers sync.Map // of bools, by type

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
+	"k8s.io/apimachinery/pkg/runtime"
 	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 
@@ -118,12 +118,12 @@ func FuzzLikeServer(f *testing.F) {
 			if d.root.kind != mapping {
 				continue
 			}
-			want := typeOf(d.root.text("apiVersion"), d.root.text("kind"))
-			if want == nil {
+			value := func() runtime.Object { return typed(d.root.text("apiVersion"), d.root.text("kind")) }
+			if value() == nil {
 				continue
 			}
-			strict, err := kjson.UnmarshalStrict(d.root.json(), reflect.New(want).Interface())
-			faults := d.root.decode(reflect.New(want).Interface(), false)
+			strict, err := kjson.UnmarshalStrict(d.root.json(), value())
+			faults := d.root.decode(value(), false)
 			if refused := err != nil || len(strict) > 0; refused != (len(faults) > 0) {
 				t.Errorf("the decoder says %v, %v; faults: %v", err, strict, faults)
 			}

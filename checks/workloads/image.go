@@ -69,8 +69,9 @@ Leave net/http/pprof out of what is released; the rule debug-package finds it in
 image. What a port is shows in its name; 6060 is the one in pprof's documentation.`,
 	},
 	Run: func(o *Object, p *checks.Pass) error {
+		all := whole(o, p)
 		for _, one := range o.pods {
-			out := &pass{p, o, one.at}
+			out := all.below(one.at)
 			for _, c := range one.containers() {
 				for i, port := range c.Ports {
 					if what := profiler(port.Name, port.ContainerPort); what != "" {
@@ -80,10 +81,9 @@ image. What a port is shows in its name; 6060 is the one in pprof's documentatio
 			}
 		}
 		if s, ok := o.value.(*corev1.Service); ok {
-			out := &pass{Pass: p, of: o}
 			for i, port := range s.Spec.Ports {
 				if what := profiler(port.Name+" "+port.TargetPort.StrVal, port.Port); what != "" {
-					out.here(path{"spec", "ports", i}, "take it out", "port %d is %s", port.Port, what)
+					all.here(path{"spec", "ports", i}, "take it out", "port %d is %s", port.Port, what)
 				}
 			}
 		}

@@ -2,7 +2,6 @@ package workloads
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -65,13 +64,17 @@ var gone = map[string]struct{ since, instead string }{
 	"apiextensions.k8s.io/v1beta1":       {"1.22", "apiextensions.k8s.io/v1"},
 }
 
-// typeOf returns the type of a kind, or nil where it is not known.
-func typeOf(apiVersion, kind string) reflect.Type {
+// typed returns a new value of a kind's type, or nil where the kind is not known.
+func typed(apiVersion, kind string) runtime.Object {
 	version, err := schema.ParseGroupVersion(apiVersion)
 	if err != nil {
 		return nil
 	}
-	return scheme().KnownTypes(version)[kind]
+	value, err := scheme().New(version.WithKind(kind))
+	if err != nil {
+		return nil // which is all that it can mean
+	}
+	return value
 }
 
 // doubt says what is wrong with a kind that is not known, empty if nothing is:

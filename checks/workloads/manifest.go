@@ -18,15 +18,16 @@ Mend the field. "kubectl apply --validate=strict" says what a cluster thinks of
 it, and knows of fields that are newer than Temper; those can be waived.`,
 	},
 	Run: func(o *Object, p *checks.Pass) error {
+		out := whole(o, p)
 		for _, f := range o.faults {
-			out := &pass{Pass: p, of: o}
-			if f.position != (position{}) {
+			if f.position != (position{}) && *out.told < maxPlaces {
+				*out.told++
 				p.Reportf(o.around(f.position), "%s", f.said)
 				p.At(o.File, f.position.line, f.position.column)
-			} else {
-				out.at(f.at, "%s", f.said)
+				p.Fixf("%s", f.fix)
+			} else { // or one too many
+				out.here(f.at, f.fix, "%s", f.said)
 			}
-			p.Fixf("%s", f.fix)
 		}
 		return nil
 	},

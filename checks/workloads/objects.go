@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"reflect"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -126,8 +125,22 @@ func (s *Set) objects(file string, n *node, kind string, depth int) ([]*Object, 
 	return []*Object{o}, nil
 }
 
+// maxContainers is far beyond what any node starts for one pod.
+const maxContainers = 500
+
 // open decodes the object and finds its pods.
-func (o *Object) open() {
+func (o *Object) open() error {
+	o.decode()
+	for _, p := range o.pods {
+		if n := len(p.spec.InitContainers) + len(p.spec.Containers) + len(p.spec.EphemeralContainers); n > maxContainers {
+			_, at := o.root.follow(p.at)
+			return &SyntaxError{File: o.File, Line: at.line, Problem: fmt.Sprintf("a pod of %d containers, of which no more than %d are looked at", n, maxContainers)}
+		}
+	}
+	return nil
+}
+
+func (o *Object) decode() {
 	if meta := o.root.get("metadata"); meta != nil {
 		o.Namespace, o.Name = meta.text("namespace"), meta.text("name")
 		if o.Name == "" {
@@ -140,8 +153,7 @@ func (o *Object) open() {
 	case o.Kind == "":
 		o.faults = append(o.faults, fault{at: path{"kind"}, said: "it has no kind"})
 	}
-	if t := typeOf(o.APIVersion, o.Kind); t != nil {
-		value := reflect.New(t).Interface()
+	if value := typed(o.APIVersion, o.Kind); value != nil {
 		o.faults = append(o.faults, o.root.decode(value, false)...)
 		o.value = value
 		if at, ok := templates[o.Kind]; ok {
@@ -162,7 +174,7 @@ func (o *Object) open() {
 // version is the apiVersion to write for the object's kind, if it is a known one.
 func (o *Object) version() string {
 	for _, version := range []string{"v1", "apps/v1", "batch/v1", "networking.k8s.io/v1", "policy/v1"} {
-		if typeOf(version, o.Kind) != nil {
+		if typed(version, o.Kind) != nil {
 			return "apiVersion: " + version
 		}
 	}

@@ -227,5 +227,5 @@ func (p *pointer) annotation(of *pod, name, fix, format string, args ...any) {
 	if len(of.at) > 0 {
 		at = of.at[:len(of.at)-1].join(at...)
 	}
-	(&pass{Pass: p.Pass, of: of.Object}).here(at, fix, format, args...)
+	p.pass.below(nil).here(at, fix, format, args...)
 }

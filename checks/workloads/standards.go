@@ -62,7 +62,7 @@ func (p *pod) standard(out *pass, ids []policy.CheckID, point func(out *pointer)
 		to := &pointer{pass: out, id: id}
 		point(to)
 		if to.reported == 0 {
-			out.at(nil, "%s", why)
+			out.here(nil, "", "%s", why)
 		}
 	}
 }

@@ -73,7 +73,7 @@ Deployment or StatefulSet. One replica has no use for it: it would hold up the n
 				return // of a version that is gone, which the rule manifest tells
 			}
 		}
-		(&pass{Pass: out.Pass, of: p.Object}).here(path{"spec", "replicas"}, "kind: PodDisruptionBudget, with spec: {maxUnavailable: 1, selector: {matchLabels: LABELS}}",
+		out.below(nil).here(path{"spec", "replicas"}, "kind: PodDisruptionBudget, with spec: {maxUnavailable: 1, selector: {matchLabels: LABELS}}",
 			"no PodDisruptionBudget here selects its pods: all %d may be drained at once", p.replicas())
 	}),
 }

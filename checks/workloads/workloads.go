@@ -94,7 +94,9 @@ func (s *Set) Read(file string, data []byte) (int, error) {
 		return 0, &SyntaxError{File: file, Line: stranger.at.line, Problem: "a document without apiVersion and kind, among others that have them"}
 	}
 	for _, o := range found {
-		o.open()
+		if err := o.open(); err != nil {
+			return 0, err
+		}
 	}
 	s.Objects = append(s.Objects, found...)
 	return len(found), nil
@@ -150,11 +152,16 @@ func AllImageRules() []checks.Rule {
 	return rules
 }
 
+// maxPlaces is how many findings of one rule an object has at most, before a last
+// one that says so. What is wrong in more places is wrong for one reason.
+const maxPlaces = 100
+
 // eachPod is a rule's function that looks at every pod of an object.
 func eachPod(run func(p *pod, out *pass)) func(*Object, *checks.Pass) error {
 	return func(o *Object, p *checks.Pass) error {
+		all := &pass{Pass: p, of: o, told: new(int)}
 		for _, one := range o.pods {
-			run(one, &pass{p, one.Object, one.at})
+			run(one, all.below(one.at))
 		}
 		return nil
 	}
@@ -165,18 +172,26 @@ type pass struct {
 	*checks.Pass
 	of   *Object
 	base path
+	told *int
 }
 
-// at reports a finding about a field.
-func (p *pass) at(where path, format string, args ...any) {
+// whole reports at paths that begin at an object.
+func whole(o *Object, p *checks.Pass) *pass { return &pass{Pass: p, of: o, told: new(int)} }
+
+// below reports at paths that begin further down.
+func (p *pass) below(base path) *pass { return &pass{p.Pass, p.of, base, p.told} }
+
+// here reports a finding about a field, with what to type there.
+func (p *pass) here(where path, fix, format string, args ...any) {
 	where = p.base.join(where...)
+	if *p.told++; *p.told > maxPlaces {
+		if *p.told > maxPlaces+1 {
+			return
+		}
+		where, fix, format, args = nil, "mend these first", "the same in more places than the %d that are told", []any{maxPlaces}
+	}
 	_, position := p.of.root.follow(where)
 	p.Reportf(p.of.root.describe(where), format, args...)
 	p.At(p.of.File, position.line, position.column)
-}
-
-// here is at, with a fix that is YAML to type or a word about it.
-func (p *pass) here(where path, fix, format string, args ...any) {
-	p.at(where, format, args...)
 	p.Fixf("%s", fix)
 }
