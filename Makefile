@@ -47,10 +47,11 @@ test-examples:
 lint:
 	$(GO) run $(STATICCHECK) ./...
 
-# Ratios against ko, in one run on the same sources, and against dockle on the same images.
+# Ratios against ko, in one run on the same sources, against dockle on the same images, and against kube-score on the same manifests.
 bench:
 	$(GO) run -C tools/bench . -C ../.. $(BENCH)
 	$(GO) run -C tools/dockle . -C ../..
+	GOWORK=off $(GO) run -C tools/kubescore . -C ../..
 
 # Ratios against the cosign commands, with one key on one registry.
 bench-signing: cosign
