@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // A credential is a form that leaves no doubt: a needle, and what has to follow.
@@ -17,7 +18,7 @@ type credential struct {
 	needle string
 	// rest is matched to what begins with the needle; nothing that could belong
 	// to the same word may stand before or after the match.
-	rest *regexp.Regexp
+	rest func() *regexp.Regexp
 	// judge looks at more than the word, if it is set, in place of rest.
 	judge func(text []byte, at int) bool
 }
@@ -47,7 +48,7 @@ var credentials = []credential{
 	{what: "a Slack token", needle: "xapp-", rest: word(`[0-9]-[0-9A-Z]+-[0-9]+-[0-9a-f]{40,}`)},
 	{what: "a Slack webhook", needle: "hooks.slack.com/services/T", rest: word(`[0-9A-Z]{8,}/B[0-9A-Z]{8,}/[0-9A-Za-z]{24}`)},
 	{what: "an npm token", needle: "npm_", rest: word(`[0-9A-Za-z]{36}`)},
-	{what: "an npm token", needle: ":_authToken=", rest: regexp.MustCompile(`^"?[0-9A-Za-z][0-9A-Za-z._=+/-]{15,}`)},
+	{what: "an npm token", needle: ":_authToken=", rest: pattern(`^"?[0-9A-Za-z][0-9A-Za-z._=+/-]{15,}`)},
 	{what: "a Stripe key", needle: "sk_live_", rest: word(`[0-9A-Za-z]{24,}`)},
 	{what: "a Stripe key", needle: "rk_live_", rest: word(`[0-9A-Za-z]{24,}`)},
 	{what: "a Docker Hub token", needle: "dckr_pat_", rest: word(`[0-9A-Za-z_-]{27}`)},
@@ -82,7 +83,12 @@ const (
 )
 
 // word matches from the needle's end to the end of the word.
-func word(pattern string) *regexp.Regexp { return regexp.MustCompile(`^(?:` + pattern + `)`) }
+func word(rest string) func() *regexp.Regexp { return pattern(`^(?:` + rest + `)`) }
+
+// pattern is compiled when it is asked for: most are never.
+func pattern(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
 
 var credentialNeedles = func() *needles {
 	var list []string
@@ -122,7 +128,7 @@ func (f *secretFinder) credential(needle, at int, text []byte) {
 	}
 	after := text[at+len(c.needle):]
 	after = after[:min(len(after), maxWord)]
-	m := c.rest.Find(after)
+	m := c.rest().Find(after)
 	if m == nil || len(m) < len(after) && wordByte(after[len(m)]) || at > 0 && wordByte(text[at-1]) && wordByte(c.needle[0]) {
 		return
 	}
