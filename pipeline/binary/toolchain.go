@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 
 	"golang.org/x/mod/modfile"
@@ -129,43 +128,6 @@ func ModulePath(svc *service.Service) (string, error) {
 		return "", fmt.Errorf("%s names no module; add one: module example.com/NAME", mod.Syntax.Name)
 	}
 	return mod.Module.Mod.Path, nil
-}
-
-// Outside lists the folders outside of the repository from which code goes
-// into the service: those that a replace line, or go.work, names. No commit of
-// the repository says what is in them.
-func Outside(svc *service.Service, bin *Binary) ([]string, error) {
-	var folders []string
-	add := func(from, path string) {
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(from, filepath.FromSlash(path))
-		}
-		rel, err := filepath.Rel(svc.Root, path)
-		if (err != nil || !filepath.IsLocal(rel)) && !slices.Contains(folders, path) {
-			folders = append(folders, path)
-		}
-	}
-	if svc.Workfile != "" {
-		work, err := parseWork(svc.Workfile)
-		if err != nil {
-			return nil, err
-		}
-		for _, use := range work.Use {
-			add(filepath.Dir(svc.Workfile), use.Path)
-		}
-	}
-	if bin.Facts.Go != nil {
-		for _, m := range bin.Facts.Go.Deps {
-			if m.Replace != nil && (m.Replace.Version == "" || m.Replace.Version == "(devel)") {
-				from := svc.Module
-				if svc.Workfile != "" {
-					from = filepath.Dir(svc.Workfile)
-				}
-				add(from, m.Replace.Path)
-			}
-		}
-	}
-	return folders, nil
 }
 
 func parseMod(dir string) (*modfile.File, error) {

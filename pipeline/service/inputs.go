@@ -134,6 +134,9 @@ func importsIn(folder string) ([]string, error) {
 	}
 	var paths []string
 	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") || strings.HasPrefix(e.Name(), "_") { // Go passes over them
+			continue
+		}
 		if !strings.HasSuffix(e.Name(), ".go") || strings.HasSuffix(e.Name(), "_test.go") || e.IsDir() {
 			continue
 		}

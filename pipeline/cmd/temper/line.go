@@ -143,7 +143,7 @@ func (l *line) assemble(ctx context.Context, svc *service.Service) (*product, []
 		return nil, nil, err
 	}
 	one.source = l.source
-	outside, err := binary.Outside(svc, bins[0])
+	outside, err := binary.Outside(svc, bins...)
 	if err != nil {
 		return nil, nil, err
 	}

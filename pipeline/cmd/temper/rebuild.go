@@ -230,6 +230,10 @@ func (r *rebuilder) again(ctx context.Context, t *telling, out *rebuilt, release
 	if err := binary.VerifySources(one.toolchain, bins...); err != nil {
 		return err
 	}
+	if one.source.Dirty { // and the provenance says that it was not
+		out.say("its provenance says that all of it is in commit %s, and that compiles code from outside of the repository", out.Commit)
+		return nil
+	}
 	out.Digest, out.Same = one.digest.String(), one.digest == digest
 	if out.Differences, err = told(t, l, one); err != nil {
 		return err
