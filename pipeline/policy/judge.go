@@ -39,6 +39,9 @@ func (p *Policy) Open(ctx context.Context, ref name.Reference, opts release.Opti
 	var o Opened
 	for _, s := range p.Signers {
 		r, err := p.signed(ctx, at, s, opts)
+		if no := (*release.Refusal)(nil); errors.As(err, &no) {
+			no.Ref = ref.String()
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -38,6 +38,8 @@ type rebuilder struct {
 	// build has left must not answer for this one.
 	dir  string
 	gone func()
+	// offline keeps it to what is at hand.
+	offline bool
 	// trees are the commits that are there, by hash.
 	trees map[string]*checkout.Tree
 }
@@ -62,6 +64,17 @@ func newRebuilder(p *person, source string) (*rebuilder, error) {
 		return nil, err
 	}
 	return &rebuilder{person: p, source: source, dir: dir, gone: remove, trees: make(map[string]*checkout.Tree)}, nil
+}
+
+// keepOffline has Go make do with the modules and releases that are at hand, for
+// the rest of the run. What is private goes around GOPROXY, and is held back too.
+func keepOffline() error {
+	for name, value := range map[string]string{"GOPROXY": "off", "GONOPROXY": "none", "GOVCS": "*:off"} {
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *rebuilder) close() {
@@ -298,6 +311,9 @@ func (r *rebuilder) prepare(ctx context.Context, tree *checkout.Tree, t *telling
 	repo.GoFrom = "the provenance"
 	if err := rebase(repo, t); err != nil {
 		return nil, nil, err
+	}
+	if r.offline && repo.Base != service.BuiltinBase && !filepath.IsAbs(repo.Base) {
+		return nil, nil, fmt.Errorf("it stands on %s, which a rebuild takes from its registry; with --offline nothing is", repo.Base)
 	}
 	l := &line{person: r.person, repo: repo, tag: t.Tag, started: time.Now(), source: t.Source, cache: filepath.Join(r.dir, "cache")}
 	if t.Created != "" {

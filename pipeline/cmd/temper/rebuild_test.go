@@ -173,6 +173,13 @@ func TestRebuildOfWhatTheProvenanceRulesOut(t *testing.T) {
 	if err := r.again(context.Background(), told, out, released); err == nil || !strings.Contains(err.Error(), `no service is named "web"; there are: api`) {
 		t.Errorf("a service that the commit does not have: %v", err)
 	}
+	r.offline = true
+	told, out = proven(t, r, func(b *evidence.Build, p *parameters) {
+		b.Source.Commit, p.Base = commit, "example.com/base@"+sha("b").String()
+	})
+	if err := r.again(context.Background(), told, out, released); err == nil || !strings.Contains(err.Error(), "it stands on example.com/base@"+sha("b").String()+", which a rebuild takes from its registry; with --offline nothing is") {
+		t.Errorf("a base to be fetched, offline: %v", err)
+	}
 	without, err := r.rebuild(context.Background(), nil, released)
 	if err != nil || without.Same || without.Detail != "it has no provenance to rebuild it from" {
 		t.Errorf("a release without a provenance: %+v, %v", without, err)

@@ -61,9 +61,9 @@ in it or the one called NAME, if it was copied with its signatures: by temper ex
 --signed, oras backup --include-referrers, regctl image copy --referrers, cosign save,
 or skopeo with the tags sha256-... No packet leaves for it. --offline keeps to the
 registry for references: none leaves for anywhere else, and a registry that keeps its
-blobs elsewhere, or has its tokens given out there, is an error; so are a key in a
-service, and --rebuild. Docker's credential helpers, where its configuration names
-some, do what they do.
+blobs elsewhere, or has its tokens given out there, is an error; so is a key in a
+service. Docker's credential helpers, where its configuration names some, do what they
+do. A rebuild then makes do with the modules and the Go releases at hand.
 
 On stdout it prints REPOSITORY@DIGEST for each image that verifies; what was signed,
 by whom and from which source goes to stderr. Where one does not verify, verify exits
@@ -77,9 +77,6 @@ exits 1 (with --json the reason is "unseen").
 			}
 			if f.rebuild == "" && c.Flags().Changed("rebuild") {
 				return usagef("--rebuild names no folder").hint("temper verify --rebuild . %s", strings.Join(args, " "))
-			}
-			if f.rebuild != "" && f.offline {
-				return usagef("--offline asks nothing but the registry, and a build may ask for modules, a Go release and a base; leave one of --offline and --rebuild out")
 			}
 			return f.check(args, f.policy)
 		},
@@ -124,6 +121,12 @@ func verify(ctx context.Context, p *person, f verifyFlags, refs []string) error 
 		return err
 	}
 	defer f.again.close()
+	if f.again != nil && f.offline {
+		f.again.offline = true
+		if err := keepOffline(); err != nil {
+			return err
+		}
+	}
 	for _, a := range all {
 		facts, err := f.look(ctx, p, a.ref, wanted, a.opts)
 		var refusal *release.Refusal
