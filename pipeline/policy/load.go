@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -45,7 +46,7 @@ func Load(ctx context.Context, file string, known Known) (*Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading policy: %w", err)
 	}
-	l := &loader{ctx: ctx, Decoder: strict.Decoder{File: filepath.ToSlash(file)}, dir: filepath.Dir(file), known: known}
+	l := &loader{ctx: ctx, Decoder: strict.Decoder{File: filepath.ToSlash(file)}, dir: filepath.Dir(file), known: known, named: make(map[string]*yaml.Node)}
 	p := new(Policy)
 	root := l.Parse(data)
 	if root != nil {
@@ -74,6 +75,8 @@ type loader struct {
 	ctx   context.Context // of the whole
 	dir   string
 	known Known
+	// named are the signers by who they are.
+	named map[string]*yaml.Node
 	// root is the trusted root, once it was asked for.
 	root *release.TrustedRoot
 }
@@ -168,6 +171,11 @@ func (l *loader) signer(n *yaml.Node) Signer {
 	}
 	before := l.Mistakes()
 	l.Item(n, "a signer", "{key: cosign.pub}", keys)
+	defer func() {
+		if l.Mistakes() == before {
+			l.once(n, s)
+		}
+	}()
 	switch {
 	case l.Mistakes() > before:
 	case several != nil && b != (believed{}):
@@ -176,6 +184,19 @@ func (l *loader) signer(n *yaml.Node) Signer {
 		s.AnyOf = []Believed{b.load(l, n)}
 	}
 	return s
+}
+
+// once says who stands in two signers: one signature would count for both, and the
+// policy would be met by fewer than it names.
+func (l *loader) once(n *yaml.Node, s Signer) {
+	for _, b := range s.AnyOf {
+		who := b.String()
+		if at := l.named[who]; at != nil && at != n {
+			l.Wrong(n, "%s stands in the signer in line %d too, and one signature would count for both; name another, or leave one of the two out", cmp.Or(b.Key, who), at.Line)
+			return
+		}
+		l.named[who] = n
+	}
 }
 
 // believed is a signer as the file has it.

@@ -30,16 +30,25 @@ func parseSource(text string) (Source, error) {
 	return Source{Address: text, same: same}, nil
 }
 
-// sameSource returns the host, in lower case, and the path of a repository;
-// empty where the text is no address of one.
+// sameSource returns the host, in lower case, and the path of a repository, as it
+// is written; empty where the text is no address of one. Who answers without saying
+// who they are, over http or git, is another than who answers at the same address
+// over https or ssh.
 func sameSource(text string) string {
 	u, err := url.Parse(strings.TrimPrefix(text, "git+"))
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return ""
 	}
-	path := strings.TrimSuffix(strings.Trim(u.Path, "/"), ".git")
-	if path == "" || strings.ContainsAny(path, "*@ ") {
+	path := strings.TrimSuffix(strings.Trim(u.EscapedPath(), "/"), ".git")
+	if path == "" || strings.ContainsAny(u.Path, "*@ ") {
 		return ""
 	}
-	return strings.ToLower(u.Host) + "/" + path
+	same := strings.ToLower(u.Host) + "/" + path
+	switch u.Scheme {
+	case "https", "ssh":
+		return same
+	case "http", "git":
+		return u.Scheme + "://" + same
+	}
+	return ""
 }
