@@ -235,6 +235,10 @@ func (f *releaseFlags) judge(ctx context.Context, p *person, layout string, list
 			no.reasons = append(no.reasons, fmt.Sprintf("%s: %s", plainName(e.Name, layout), lie))
 			no.next = "temper build, then temper release"
 		}
+		if other := otherService(e); other != "" {
+			no.reasons = append(no.reasons, fmt.Sprintf("%s is the service %s, as its provenance says", plainName(e.Name, layout), other))
+			no.next = "temper build, then temper release"
+		}
 		if !reports[i].OK() || !reports[i].Passes(f.strict) {
 			no.reasons = append(no.reasons, broken(reports[i], f.strict))
 			if f.waivers == "" && claimsWaivers(e) {
@@ -246,6 +250,21 @@ func (f *releaseFlags) judge(ctx context.Context, p *person, layout string, list
 		return nil, no
 	}
 	return reports, nil
+}
+
+// otherService is what a provenance in the layout calls the image, where that is
+// not the name under which it would be pushed; empty where it is. Whoever can write
+// index.json could have one service released in the place of another.
+func otherService(e image.Entry) string {
+	for _, s := range e.Statements {
+		if s.PredicateType != evidence.Provenance {
+			continue
+		}
+		if from, err := s.Origin(); err == nil && from.Service != "" && from.Service != e.Name {
+			return from.Service
+		}
+	}
+	return ""
 }
 
 // claimsWaivers tells whether the report in the layout speaks of waivers.
