@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,6 +81,39 @@ func TestDocumentedFlagsExist(t *testing.T) {
 	}
 	if seen < 10 {
 		t.Errorf("only %d flags were found", seen)
+	}
+}
+
+// The tables of JSON fields in the README are those that verify writes.
+func TestReadmeListsTheFields(t *testing.T) {
+	raw, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	quoted := regexp.MustCompile("`([a-zA-Z]+)(?:\\[\\])?`")
+	for table, of := range map[string]any{"answers[]": answer{}, "release": releaseFacts{}, "rebuild": rebuilt{}} {
+		_, after, found := strings.Cut(string(raw), "| field of `"+table+"` | |\n|---|---|\n")
+		if !found {
+			t.Fatalf("the README has no table of the fields of %s", table)
+		}
+		rows, _, _ := strings.Cut(after, "\n\n")
+		var has, want []string
+		for row := range strings.SplitSeq(rows, "\n") {
+			names, _, _ := strings.Cut(strings.TrimPrefix(row, "|"), "|")
+			for _, m := range quoted.FindAllStringSubmatch(names, -1) {
+				has = append(has, m[1])
+			}
+		}
+		for _, field := range reflect.VisibleFields(reflect.TypeOf(of)) {
+			if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
+				want = append(want, name)
+			}
+		}
+		slices.Sort(has)
+		slices.Sort(want)
+		if diff := cmp.Diff(want, has); diff != "" {
+			t.Errorf("fields of %s in the README (-want +got):\n%s", table, diff)
+		}
 	}
 }
 

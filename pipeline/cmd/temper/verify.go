@@ -93,15 +93,17 @@ exits 1 (with --json the reason is "unseen").
 	return cmd
 }
 
+// An answer is what verify says of one image, in JSON.
+type answer struct {
+	Ref      string        `json:"ref"`
+	Verified bool          `json:"verified"`
+	Reason   string        `json:"reason,omitempty"`
+	Detail   string        `json:"detail,omitempty"`
+	Release  *releaseFacts `json:"release,omitempty"`
+	Rebuild  *rebuilt      `json:"rebuild,omitempty"`
+}
+
 func verify(ctx context.Context, p *person, f verifyFlags, refs []string) error {
-	type answer struct {
-		Ref      string        `json:"ref"`
-		Verified bool          `json:"verified"`
-		Reason   string        `json:"reason,omitempty"`
-		Detail   string        `json:"detail,omitempty"`
-		Release  *releaseFacts `json:"release,omitempty"`
-		Rebuild  *rebuilt      `json:"rebuild,omitempty"`
-	}
 	out := struct {
 		Answers []answer `json:"answers"`
 	}{}
