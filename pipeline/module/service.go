@@ -161,6 +161,42 @@ func (i *Image) Sbom(
 	return file.Contents(ctx)
 }
 
+// The Kubernetes objects that run the service, as hard as its image: a base for
+// kustomize.
+func (i *Image) Manifests(
+	ctx context.Context,
+	// Where the image is released: the service NAME as REPOSITORY/NAME.
+	repository string,
+	// It is released as REPOSITORY itself.
+	// +optional
+	bare bool,
+	// Memory limit, such as 256MiB, from which request and GOMEMLIMIT follow; the
+	// default is that of the service's probe.
+	// +optional
+	memory string,
+	// CPU request, such as 250m.
+	// +optional
+	cpu string,
+	// How many run; the default is 2.
+	// +optional
+	replicas int,
+	// Namespace of every object.
+	// +optional
+	namespace string,
+) (*dagger.Directory, error) {
+	p, layout, err := i.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := p.Manifests(ctx, layout, i.Name, engine.Manifest{
+		Repository: repository, Bare: bare, Memory: memory, CPU: cpu, Replicas: replicas, Namespace: namespace,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return outDirectory(ctx, dir)
+}
+
 // The image of one platform as an archive for docker load and podman load.
 func (i *Image) AsTarball(
 	ctx context.Context,
