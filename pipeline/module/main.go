@@ -195,8 +195,10 @@ func (t *Temper) Service(
 	return &TemperService{Name: name, Temper: t}
 }
 
-// Build and check every service, side by side: no image breaks a rule, and none of
-// the Kubernetes manifests that temper.yaml names for it.
+// Build and check every service, and the Kubernetes manifests that temper.yaml names.
+//
+// Services are built side by side; none of their images and none of their
+// manifests may break a rule.
 //
 // +check
 func (t *Temper) Check(ctx context.Context) error {
@@ -208,8 +210,9 @@ func (t *Temper) Check(ctx context.Context) error {
 	return err
 }
 
-// Build every service, start it, and hold it to what temper.yaml promises, side
-// by side: none breaks a promise.
+// Start every service and hold it to what temper.yaml promises.
+//
+// Services are built and started side by side, and none may break a promise.
 //
 // +check
 func (t *Temper) Probe(ctx context.Context) error {
