@@ -4,7 +4,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 EXAMPLES = $(wildcard examples/*/go.mod)
 DEMO = .temper/demo
 
-.PHONY: all demo demo-steps test test-examples test-sigstore lint bench bench-engine bench-signing sbom cosign clean bin/temper
+.PHONY: all demo demo-steps test test-examples test-sigstore lint bench bench-engine bench-signing sbom cosign admission clean bin/temper
 
 all: bin/temper
 
@@ -74,6 +74,17 @@ bin/cosign2: tools/cosign2/go.mod
 
 bin/cosign3: tools/cosign3/go.mod
 	$(GO) build -C tools/cosign3 -trimpath -ldflags="-s -w" -o ../../bin/cosign3 github.com/sigstore/cosign/v3/cmd/cosign
+
+# The engines that are told of a policy by temper manifest --policy, outside of go.mod:
+# a quarter of an hour to build, and what pipeline/cmd/temper was tested against then
+# asks them.
+admission: bin/policy-tester bin/kyverno
+
+bin/policy-tester: tools/policy-controller/go.mod
+	GOWORK=off $(GO) build -C tools/policy-controller -ldflags="-s -w" -o ../../bin/policy-tester github.com/sigstore/policy-controller/cmd/tester
+
+bin/kyverno: tools/kyverno/go.mod
+	GOWORK=off $(GO) build -C tools/kyverno -ldflags="-s -w" -o ../../bin/kyverno github.com/kyverno/kyverno/cmd/cli/kubectl-kyverno
 
 clean:
 	rm -rf bin $(DEMO)

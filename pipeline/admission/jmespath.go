@@ -83,9 +83,9 @@ func (w *writer) reportJMESPath() (all []condition) {
 	must := func(says, format string, args ...any) {
 		all = append(all, condition{says, fmt.Sprintf(format, args...)})
 	}
-	must("the checks failed", "contains(%s, result)", literal([]string{"PASSED", "WARNED"}))
+	must("the checks failed", "contains(%s, result) && report != `null`", literal([]string{"PASSED", "WARNED"}))
 	must("a waiver has expired",
-		"length(report.findings[?waived != `null` && !time_after(time_parse('2006-01-02', waived.expires), time_add(time_now_utc(), '-24h'))]) == `0`")
+		"length((report.findings || `[]`)[?waived != `null` && !time_after(time_parse('2006-01-02', waived.expires), time_add(time_now_utc(), '-24h'))]) == `0`")
 	if len(p.Rules) > 0 {
 		var looked []string
 		for _, rule := range p.Rules {
@@ -94,7 +94,7 @@ func (w *writer) reportJMESPath() (all []condition) {
 		must("a rule has not looked at it", "%s", strings.Join(looked, " && "))
 	}
 	if p.Strict {
-		must("the checks warn", "length(report.rules) > `0` && length(report.findings[?(waived == `null` || !waived.reason) && !baseline]) == `0`")
+		must("the checks warn", "length(report.rules) > `0` && length((report.findings || `[]`)[?(waived == `null` || !waived.reason) && !baseline]) == `0`")
 	}
 	if p.Waivers != nil {
 		must("something is waived that may not be", "%s", waivedJMESPath(p.Waivers))
@@ -112,7 +112,7 @@ func waivedJMESPath(accepted []policy.Waiver) string {
 				list = append(list, a.Rule)
 			}
 		}
-		return fmt.Sprintf("length(report.findings[?waived != `null` && !contains(%s, rule)]) == `0`", literal(list))
+		return fmt.Sprintf("length((report.findings || `[]`)[?waived != `null` && !contains(%s, rule)]) == `0`", literal(list))
 	}
 	some := []string{rules("")}
 	seen := map[string]bool{"": true}

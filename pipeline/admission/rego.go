@@ -75,7 +75,7 @@ func (w *writer) originRego() string {
 // undefined, and then it does not comply: so whatever is negated is defined.
 func (w *writer) reportRego() string {
 	p, m := w.policy, newModule()
-	m.must("passed", `input.predicate.result == ["PASSED", "WARNED"][_]`+"\n  count(input.predicate.report.findings) >= 0")
+	m.must("passed", `input.predicate.result == ["PASSED", "WARNED"][_]`+"\n  is_object(input.predicate.report)")
 	m.must("current", "not expired")
 	m.rule("expired", "waived := input.predicate.report.findings[_].waived\n  waived != null\n  not holds(waived)")
 	// By the letters of the day: the last second that Rego can count is in 2262.

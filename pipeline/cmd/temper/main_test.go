@@ -104,6 +104,8 @@ func TestStories(t *testing.T) {
 			switch cond {
 			case "sandbox":
 				return sandbox.Able() == nil || userNamespaces(), nil
+			case "engines":
+				return enginesBuilt(), nil
 			case "kms":
 				return servicesKnown, nil
 			case "unpluggable":
@@ -132,7 +134,7 @@ func TestStories(t *testing.T) {
 			"sboms": sboms, "attested": attested, "agrees": agrees,
 			"base": pushBase, "sigstore": newSigstore, "sign": signImage, "save": saveImage, "expand": expand,
 			"serve": serveSigstore, "token": newToken, "ci": actAsCI, "answers": answerInstead, "asked": askedServices, "configure": signingConfig,
-			"offline": offline, "stayed": stayed, "stripped": stripped, "killed": killed, "vault": openVault, "vaulted": askedVault, "provenance": reprove, "commit": headCommit,
+			"offline": offline, "stayed": stayed, "stripped": stripped, "admits": admits, "outlive": outlive, "killed": killed, "vault": openVault, "vaulted": askedVault, "provenance": reprove, "commit": headCommit,
 		},
 	})
 }
@@ -308,7 +310,10 @@ func reprove(ts *testscript.TestScript, _ bool, args []string) {
 
 // vouch KEY LAYOUT REPOSITORY TAG: releases what is in the layout as a signer does
 // who signs whatever lies there, with a report that finds nothing.
-func vouch(ts *testscript.TestScript, _ bool, args []string) {
+func vouch(ts *testscript.TestScript, _ bool, args []string) { vouchFor(ts, args) }
+
+// vouchFor is vouch with a report that finds something.
+func vouchFor(ts *testscript.TestScript, args []string, findings ...checks.Finding) {
 	entries, err := image.Read(ts.MkAbs(args[1]))
 	ts.Check(err)
 	signer, err := release.LoadSigner(context.Background(), ts.MkAbs(args[0]), func() ([]byte, error) { return []byte(ts.Getenv("COSIGN_PASSWORD")), nil })
@@ -316,7 +321,7 @@ func vouch(ts *testscript.TestScript, _ bool, args []string) {
 	for _, e := range entries {
 		digest, err := e.Artifact.Digest()
 		ts.Check(err)
-		report := &checks.Report{Subject: checks.Subject{Name: e.Name, Digest: digest.String()}, Rules: []string{"shell"}}
+		report := &checks.Report{Subject: checks.Subject{Name: e.Name, Digest: digest.String()}, Rules: []string{"shell"}, Findings: findings}
 		statements, err := restate(e.Statements, report)
 		ts.Check(err)
 		repo, err := name.NewRepository(args[2] + "/" + e.Name)
