@@ -83,7 +83,9 @@ func (w *writer) reportJMESPath() (all []condition) {
 	must := func(says, format string, args ...any) {
 		all = append(all, condition{says, fmt.Sprintf(format, args...)})
 	}
-	must("the checks failed", "contains(%s, result) && report != `null`", literal([]string{"PASSED", "WARNED"}))
+	const findings, unwaived = "(report.findings || `[]`)", "(waived == `null` || !waived.reason)"
+	must("the checks failed", "contains(%s, result) && report != `null` && length(report.rules) > `0`", literal([]string{"PASSED", "WARNED"}))
+	must("the checks found errors", "length(%s[?severity != 'warning' && (severity != 'error' || %s)]) == `0`", findings, unwaived)
 	must("a waiver has expired",
 		"length((report.findings || `[]`)[?waived != `null` && !time_after(time_parse('2006-01-02', waived.expires), time_add(time_now_utc(), '-24h'))]) == `0`")
 	if len(p.Rules) > 0 {
@@ -94,7 +96,7 @@ func (w *writer) reportJMESPath() (all []condition) {
 		must("a rule has not looked at it", "%s", strings.Join(looked, " && "))
 	}
 	if p.Strict {
-		must("the checks warn", "length(report.rules) > `0` && length((report.findings || `[]`)[?(waived == `null` || !waived.reason) && !baseline]) == `0`")
+		must("the checks warn", "length(%s[?severity == 'warning' && %s]) == `0`", findings, unwaived)
 	}
 	if p.Waivers != nil {
 		must("something is waived that may not be", "%s", waivedJMESPath(p.Waivers))
@@ -128,8 +130,12 @@ func waivedJMESPath(accepted []policy.Waiver) string {
 // sourceExpression matches every address of a repository, as a provenance has
 // them.
 func sourceExpression(s policy.Source) string {
-	host, path, _ := strings.Cut(s.Repository(), "/")
-	return `^(git\+)?[a-zA-Z][a-zA-Z0-9+.-]*://(?i:` + regexp.QuoteMeta(host) + `)/+` + regexp.QuoteMeta(path) + `(\.git)?/*$`
+	scheme, rest, said := strings.Cut(s.Repository(), "://")
+	if !said {
+		scheme, rest = "(https|ssh)", scheme
+	}
+	host, path, _ := strings.Cut(rest, "/")
+	return `^(git\+)?(?i:` + scheme + `)://(?i:` + regexp.QuoteMeta(host) + `)/+` + regexp.QuoteMeta(path) + `(\.git)?/*$`
 }
 
 // baseExpression matches a reference to an image of a repository.

@@ -113,6 +113,9 @@ func (w *writer) kyverno() (*clusterPolicy, error) {
 		w.stricter("format", "only the older form counts, the .sig and .att tags; release with --signature-format both or legacy")
 	}
 	w.stricter("provenance and report", "where an image was released twice, Kyverno wants all of its provenances and reports to be as asked, not one of each")
+	if w.reports() {
+		w.gap("report", "temper verify wants the report in a statement to be of the statement's image; Kyverno's conditions do not see the image")
+	}
 	var signers, attesting []attestorSet
 	for _, s := range p.Signers {
 		set, err := w.kyvernoSet(s)

@@ -75,7 +75,13 @@ func (w *writer) originRego() string {
 // undefined, and then it does not comply: so whatever is negated is defined.
 func (w *writer) reportRego() string {
 	p, m := w.policy, newModule()
-	m.must("passed", `input.predicate.result == ["PASSED", "WARNED"][_]`+"\n  is_object(input.predicate.report)")
+	const report = "input.predicate.report"
+	m.must("passed", `input.predicate.result == ["PASSED", "WARNED"][_]`+"\n  count("+report+".rules) > 0\n  not failed")
+	m.rule("failed", "finding := "+report+".findings[_]\n  not warning(finding)\n  not waived_error(finding)")
+	m.rule("warning(finding)", `finding.severity == "warning"`)
+	m.rule("waived_error(finding)", `finding.severity == "error"`+"\n  let_through(finding)")
+	m.rule("let_through(finding)", `count(finding.waived.reason) > 0`)
+	m.must("of_this_image", `input.subject[_].digest.sha256 == trim_prefix(`+report+`.subject.digest, "sha256:")`)
 	m.must("current", "not expired")
 	m.rule("expired", "waived := input.predicate.report.findings[_].waived\n  waived != null\n  not holds(waived)")
 	// By the letters of the day: the last second that Rego can count is in 2262.
@@ -85,9 +91,8 @@ func (w *writer) reportRego() string {
 		m.must("looked", fmt.Sprintf("wanted := {rule | rule := %s[_]}\n  rules := {rule | rule := input.predicate.report.rules[_]}\n  count(wanted - rules) == 0", quoted(p.Rules)))
 	}
 	if p.Strict {
-		m.must("strict", "count(input.predicate.report.rules) > 0\n  not warned")
-		m.rule("warned", "finding := input.predicate.report.findings[_]\n  not object.get(finding, \"baseline\", false)\n  not let_through(finding)")
-		m.rule("let_through(finding)", `count(finding.waived.reason) > 0`)
+		m.must("strict", "not warned")
+		m.rule("warned", "finding := "+report+".findings[_]\n  warning(finding)\n  not let_through(finding)")
 	}
 	if p.Waivers != nil {
 		m.must("may_be_waived", "not refused")
