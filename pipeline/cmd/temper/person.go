@@ -106,7 +106,8 @@ func (p *person) unasked(base string) {
 func (p *person) verified(f *releaseFacts) {
 	var b strings.Builder
 	line := func(what, format string, args ...any) {
-		fmt.Fprintf(&b, "  %-10s  %s\n", what, fmt.Sprintf(format, args...))
+		// What was signed has no say in how many lines there are.
+		fmt.Fprintf(&b, "  %-10s  %s\n", what, oneLine.Replace(fmt.Sprintf(format, args...)))
 	}
 	fmt.Fprintf(&b, "%s verifies\n", f.Ref)
 	line("service", "%s", f.Service)
@@ -129,6 +130,9 @@ func (p *person) verified(f *releaseFacts) {
 	}
 	line("source", "%s", source)
 	line("built by", "%s with %s", f.Builder, f.Go)
+	if f.BuiltAt != "" {
+		line("built at", "%s, says the provenance", f.BuiltAt)
+	}
 	line("base", "%s", f.Base)
 	if f.BaseSigner != "" {
 		line("", "signed by %s, says the provenance", f.BaseSigner)

@@ -251,7 +251,10 @@ type releaseFacts struct {
 	Go        string `json:"go"`
 	Toolchain string `json:"toolchain"`
 	Builder   string `json:"builder"`
-	Base      string `json:"base"`
+	// BuiltAt is when the build ended, in RFC 3339, as whoever built says; empty if
+	// they do not.
+	BuiltAt string `json:"builtAt"`
+	Base    string `json:"base"`
 	// BaseSigner is who signed the base, as whoever built saw; empty if they did
 	// not look.
 	BaseSigner string `json:"baseSigner"`
@@ -262,6 +265,8 @@ type releaseFacts struct {
 	Rules    int `json:"rules"`
 	Probes   int `json:"probes"`
 	Warnings int `json:"warnings"`
+	// Looked are the names of those rules, sorted.
+	Looked []string `json:"looked"`
 	// Waivers are what let errors through when the image was released.
 	Waivers []waiverFact `json:"waivers"`
 	// Rechecked is how many rules looked at it again, 0 where nobody asked.
@@ -283,7 +288,7 @@ type platformFact struct {
 
 // factsOf reads the statements of a release.
 func factsOf(r *policy.Opened, now time.Time) (*releaseFacts, error) {
-	facts := &releaseFacts{Ref: r.Ref, Digest: r.Digest.String(), Signer: r.Signer, AlsoSignedBy: append([]string{}, r.Also...), Forms: []string{}, Platforms: []platformFact{}, Waivers: []waiverFact{}}
+	facts := &releaseFacts{Ref: r.Ref, Digest: r.Digest.String(), Signer: r.Signer, AlsoSignedBy: append([]string{}, r.Also...), Forms: []string{}, Platforms: []platformFact{}, Waivers: []waiverFact{}, Looked: []string{}}
 	if who := r.Identity; who != (release.Identity{}) {
 		facts.Identity, facts.Issuer, facts.SignedAt = who.Subject, who.Issuer, r.Signed.UTC().Format(time.RFC3339)
 	}
@@ -304,6 +309,7 @@ func factsOf(r *policy.Opened, now time.Time) (*releaseFacts, error) {
 			return nil, err
 		}
 		facts.Rules, facts.Probes, facts.Warnings = len(report.Rules), countProbes(report.Rules), report.Count(checks.Warning)
+		facts.Looked = report.Rules
 	}
 	for _, s := range policy.Reports(r.Release) {
 		report, err := s.Report()
@@ -335,6 +341,9 @@ func (f *releaseFacts) provenance(s *evidence.Statement) error {
 	f.Builder, f.Service, f.Go, f.Toolchain, f.BaseSigner = from.Builder, from.Service, from.Go, from.Toolchain, from.Signed.String()
 	if from.Source.Commit != "" {
 		f.Source = from.Source.String()
+	}
+	if !from.Finished.IsZero() {
+		f.BuiltAt = from.Finished.UTC().Format(time.RFC3339)
 	}
 	f.Base = from.Base.Name
 	if !strings.Contains(f.Base, "@") && from.Base.Digest.Hex != "" {
