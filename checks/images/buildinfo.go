@@ -12,14 +12,22 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/klauspost/compress/gzip"
 )
 
-// maxProgram is the size of an executable whose build info is read.
-const maxProgram = 512 << 20
+// maxProgram is the size of an executable whose build info is read, and of those
+// above bigProgram one is at a time: an index has as many as it likes, and zeros
+// weigh nothing in a layer.
+const (
+	maxProgram = 512 << 20
+	bigProgram = 64 << 20
+)
+
+var oneBig sync.Mutex
 
 // BuildInfo returns what the executable that the image starts says it was built
 // from; nil where it starts none, or one that Go did not link. It reads no more
@@ -186,6 +194,10 @@ func list(ctx context.Context, layer v1.Layer, name string) (*listing, error) {
 func infoOf(r io.Reader, size int64) (*debug.BuildInfo, error) {
 	if size > maxProgram {
 		return nil, fmt.Errorf("an executable of %d bytes is not looked into", size)
+	}
+	if size > bigProgram {
+		oneBig.Lock()
+		defer oneBig.Unlock()
 	}
 	content := make([]byte, size)
 	if _, err := io.ReadFull(r, content); err != nil {

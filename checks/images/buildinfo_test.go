@@ -5,8 +5,11 @@ import (
 	"bytes"
 	"context"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -185,5 +188,35 @@ func TestBuildInfoReadsNoMoreThanItMust(t *testing.T) {
 	img = withConfig(t, img, v1.Config{Entrypoint: []string{"/bin/b"}})
 	if info, err := BuildInfo(context.Background(), img); err == nil {
 		t.Errorf("BuildInfo of what stands in a layer that cannot be read: %v", info)
+	}
+}
+
+// countedZeros are read, and count themselves while they are.
+type countedZeros struct{ now, most *atomic.Int32 }
+
+func (z countedZeros) Read(p []byte) (int, error) {
+	n := z.now.Add(1)
+	defer z.now.Add(-1)
+	for most := z.most.Load(); n > most && !z.most.CompareAndSwap(most, n); most = z.most.Load() {
+	}
+	runtime.Gosched()
+	clear(p)
+	return min(len(p), 1<<20), nil
+}
+
+// However many programs an index has, one that is big is in memory at a time.
+func TestBigProgramsTakeTurns(t *testing.T) {
+	var now, most atomic.Int32
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() {
+			if info, err := infoOf(countedZeros{&now, &most}, bigProgram+1); info != nil || err != nil {
+				t.Errorf("zeros are a program: %v, %v", info, err)
+			}
+		})
+	}
+	all.Wait()
+	if most.Load() != 1 {
+		t.Errorf("%d were read at a time", most.Load())
 	}
 }
