@@ -76,6 +76,9 @@ type (
 		SubjectRegExp string `yaml:"subjectRegExp,omitempty"`
 		Issuer        string `yaml:"issuer,omitempty"`
 		IssuerRegExp  string `yaml:"issuerRegExp,omitempty"`
+		Rekor         struct {
+			URL string `yaml:"url"`
+		} `yaml:"rekor,flow"`
 	}
 	kyvernoAttestation struct {
 		Type       string              `yaml:"type"`
@@ -208,6 +211,7 @@ func (w *writer) kyvernoSet(s policy.Signer) (*attestorSet, error) {
 // whatever stands there.
 func keylessOf(p release.Pattern) *kyvernoKeyless {
 	k := &kyvernoKeyless{SubjectRegExp: anchored(p.SubjectRegexp), IssuerRegExp: anchored(p.IssuerRegexp)}
+	k.Rekor.URL = "https://rekor.sigstore.dev" // the default, and Kyverno refuses a policy without it
 	if p.Subject != "" {
 		k.SubjectRegExp = "^" + regexp.QuoteMeta(p.Subject) + "$"
 	}

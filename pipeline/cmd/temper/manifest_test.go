@@ -74,7 +74,32 @@ func admits(ts *testscript.TestScript, neg bool, args []string) {
 		if (err != nil) != neg {
 			ts.Fatalf("%s by %s: %v\n%s\n%s", engine, args[0], err, answer, told.Bytes())
 		}
+		if bytes.Contains(answer, []byte("Policies Skipped")) { // for it is not valid
+			ts.Fatalf("%s by %s: %v\n%s\n%s", engine, args[0], err, answer, told.Bytes())
+		}
 		ts.Logf("%s by %s: %v\n%s", engine, args[0], err, answer)
+	}
+}
+
+// valid POLICY: the engines take what they are told of the policy, before they look
+// at any image: identities are held against what only a network has.
+func valid(ts *testscript.TestScript, _ bool, args []string) {
+	for _, engine := range admission.Engines {
+		var told, said bytes.Buffer
+		if code := run([]string{"manifest", "--policy", string(engine), ts.MkAbs(args[0]), "ghcr.io/acme/shop"}, &person{out: &told, err: &said}); code != exitDone {
+			ts.Fatalf("temper manifest --policy %s ended with exit code %d\n%s", engine, code, &said)
+		}
+		policy, pod := ts.MkAbs(string(engine)+".yaml"), ts.MkAbs("pod.yaml")
+		ts.Check(os.WriteFile(policy, told.Bytes(), 0o644))
+		ts.Check(os.WriteFile(pod, []byte("apiVersion: v1\nkind: Pod\nmetadata: {name: pod}\nspec: {containers: [{name: one, image: 127.0.0.1/other}]}\n"), 0o644))
+		asked, want := exec.Command(engines[engine], "apply", policy, "--resource", pod), "error: 0, "
+		if engine == admission.PolicyController {
+			asked, want = exec.Command(engines[engine], "-policy", policy, "-image", "127.0.0.1/other"), "Policy was successfully validated"
+		}
+		answer, _ := asked.CombinedOutput() // an image that no policy is about has an answer of its own
+		if !bytes.Contains(answer, []byte(want)) || bytes.Contains(answer, []byte("Policies Skipped")) {
+			ts.Fatalf("%s by %s:\n%s\n%s", engine, args[0], answer, told.Bytes())
+		}
 	}
 }
 
