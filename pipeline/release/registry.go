@@ -84,7 +84,11 @@ func (o Options) reader(ctx context.Context, repo name.Repository) (*reader, err
 	}
 	retry = append(retry, transport.WithRetryPredicate(passing), transport.WithRetryStatusCodes(passingCodes...))
 	rt, err := transport.NewWithContext(ctx, repo.Registry, login, transport.NewRetry(o.transport(), retry...), []string{repo.Scope(transport.PullScope)})
-	if err != nil {
+	var clear *unencryptedError
+	switch {
+	case errors.As(err, &clear): // beside what came of asking it encrypted
+		return nil, fmt.Errorf("greeting %s: %w; %w", repo.RegistryStr(), plain(err), clear)
+	case err != nil:
 		return nil, fmt.Errorf("greeting %s: %w", repo.RegistryStr(), plain(err))
 	}
 	return &reader{repo: repo, client: &http.Client{Transport: rt}, jobs: o.jobs(), place: "registry", known: new(known)}, nil
@@ -105,9 +109,9 @@ func (o Options) transport() http.RoundTripper {
 	case o.Layout != nil:
 		return o.Layout
 	case o.Transport == nil:
-		return remote.DefaultTransport
+		return encrypted{remote.DefaultTransport, o.Insecure}
 	}
-	return o.Transport
+	return encrypted{o.Transport, o.Insecure}
 }
 
 // remote returns the options as go-containerregistry takes them, for writing.
