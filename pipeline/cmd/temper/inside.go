@@ -86,7 +86,11 @@ func inside(ctx context.Context, r *release.Release, artifact mutate.Appendable)
 	var described []*evidence.Statement
 	described = append(described, r.Statements...)
 	for _, platform := range r.Platforms {
-		described = append(described, platform.Statements...)
+		for _, s := range platform.Statements {
+			if !slices.Contains(described, s) { // one image has but one
+				described = append(described, s)
+			}
+		}
 	}
 	if !slices.ContainsFunc(described, func(s *evidence.Statement) bool {
 		return s.PredicateType == evidence.SPDX || s.PredicateType == evidence.CycloneDX

@@ -143,6 +143,9 @@ func (p *person) verified(f *releaseFacts) {
 		running = fmt.Sprintf(" (%d of them while it ran)", f.Probes)
 	}
 	line("checked", "by %d rules%s, %d warnings", f.Rules, running, f.Warnings)
+	for _, names := range wrapped(f.Looked, 90) {
+		line("", "%s", names)
+	}
 	if f.Rechecked > 0 {
 		line("rechecked", "by %d rules, just now", f.Rechecked)
 	}
@@ -265,6 +268,24 @@ func orNothing(s string) string {
 		return "nothing"
 	}
 	return s
+}
+
+// wrapped joins words with commas into lines of about a width.
+func wrapped(words []string, width int) (lines []string) {
+	text := ""
+	for i, word := range words {
+		if i < len(words)-1 {
+			word += ","
+		}
+		if text != "" && len(text)+1+len(word) > width {
+			lines, text = append(lines, text), ""
+		}
+		text = strings.TrimPrefix(text+" "+word, " ")
+	}
+	if text != "" {
+		lines = append(lines, text)
+	}
+	return lines
 }
 
 // base tells what images stand on.
