@@ -13,8 +13,6 @@ import (
 	"temper/checks"
 )
 
-const goRuntimeSource = "https://pkg.go.dev/runtime#hdr-Environment_Variables"
-
 // The share of the memory limit that GOMEMLIMIT should be, in percent.
 const leastShare, mostShare = 75, 95
 

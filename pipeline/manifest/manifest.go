@@ -152,7 +152,7 @@ func valuesOf(svc *service.Service, opts Options) (*values, error) {
 	case !strings.Contains(opts.Image, "@sha256:"):
 		return nil, fmt.Errorf("%q is no image by its digest", opts.Image)
 	case !label.MatchString(v.Name):
-		return nil, fmt.Errorf("Kubernetes takes no Service named %q: it wants at most 63 lower-case letters, digits and \"-\", a letter first", v.Name)
+		return nil, fmt.Errorf("%q is no name for a Service: Kubernetes wants at most 63 lower-case letters, digits and \"-\", a letter first", v.Name)
 	case v.Namespace != "" && !label.MatchString(v.Namespace):
 		return nil, fmt.Errorf("%q is no namespace: Kubernetes wants at most 63 lower-case letters, digits and \"-\", a letter first", v.Namespace)
 	case v.Limit < 16:

@@ -75,7 +75,7 @@ func TestForRefuses(t *testing.T) {
 	}{
 		{orders(nil), Options{}, `service orders: "" is no image by its digest`},
 		{orders(nil), Options{Image: "ghcr.io/acme/shop/orders:v1"}, "is no image by its digest"},
-		{orders(func(s *service.Service) { s.Name = "0rders" }), Options{Image: image}, `no Service named "0rders"`},
+		{orders(func(s *service.Service) { s.Name = "0rders" }), Options{Image: image}, `"0rders" is no name for a Service`},
 		{orders(func(s *service.Service) { s.Name = strings.Repeat("o", 64) }), Options{Image: image}, "at most 63"},
 		{orders(nil), Options{Image: image, Namespace: "Shop"}, `"Shop" is no namespace`},
 		{orders(nil), Options{Image: image, Memory: 1 << 20}, "below 16 MiB"},
