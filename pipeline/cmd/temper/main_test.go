@@ -54,11 +54,16 @@ func TestMain(m *testing.M) {
 type standIn string
 
 func (host standIn) RoundTrip(r *http.Request) (*http.Response, error) {
+	asked := r
 	if r.URL.Host == "gcr.io" {
 		r = r.Clone(r.Context())
 		r.URL.Scheme, r.URL.Host, r.Host = "http", string(host), ""
 	}
-	return http.DefaultTransport.RoundTrip(r)
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil {
+		answer.Request = asked // by which it is known that nobody spoke plain HTTP
+	}
+	return answer, err
 }
 
 // keptFolder is one for rebuilds that keeps its cache from one to the next: the
