@@ -23,11 +23,9 @@ type Services struct {
 	sigstore *Sigstore
 	issuer   *issuer
 
+	visits
+
 	mu sync.Mutex
-	// asked counts the requests by their paths.
-	asked map[string]int
-	// instead answers in the place of the services where it returns true.
-	instead func(w http.ResponseWriter, r *http.Request) bool
 	// ci is who the CI system says that its job is.
 	ci Signer
 	// entries are those of the log of version 1.
@@ -37,7 +35,7 @@ type Services struct {
 // Serve opens the doors for the time of a test.
 func (s *Sigstore) Serve(t testing.TB) *Services {
 	t.Helper()
-	doors := &Services{sigstore: s, issuer: newIssuer(t), asked: make(map[string]int), entries: make(map[string]models.LogEntryAnon)}
+	doors := &Services{sigstore: s, issuer: newIssuer(t), entries: make(map[string]models.LogEntryAnon)}
 	doors.Server = httptest.NewServer(doors)
 	return doors
 }
@@ -69,23 +67,6 @@ func (d *Services) Token(t testing.TB, by Signer, good time.Duration) string {
 	return d.issuer.token(t, by, time.Now().Add(good))
 }
 
-// Instead lets a function answer in the place of the services, where it returns
-// true; nil lets them answer again.
-func (d *Services) Instead(answer func(w http.ResponseWriter, r *http.Request) bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.instead = answer
-}
-
-// Asked returns how often each path was asked since the last time.
-func (d *Services) Asked() map[string]int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	asked := d.asked
-	d.asked = make(map[string]int)
-	return asked
-}
-
 // A bad request ends an answer, which is no matter for the test.
 type bad struct{ testing.TB }
 
@@ -96,11 +77,7 @@ func (bad) Fatal(args ...any) { panic(badRequest(fmt.Sprint(args...))) }
 type badRequest string
 
 func (d *Services) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	d.mu.Lock()
-	d.asked[r.URL.Path]++
-	instead := d.instead
-	d.mu.Unlock()
-	if instead != nil && instead(w, r) {
+	if d.answered(w, r) {
 		return
 	}
 	defer func() {

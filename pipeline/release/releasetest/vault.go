@@ -28,19 +28,17 @@ type Vault struct {
 	// Token is the word that lets in.
 	Token string
 
+	visits
+
 	mu sync.Mutex
 	// keys are the versions of each key, the first of which is number 1.
 	keys map[string][]crypto.Signer
-	// asked counts the requests by their paths.
-	asked map[string]int
-	// instead answers in the place of the service where it returns true.
-	instead func(w http.ResponseWriter, r *http.Request) bool
 }
 
 // NewVault returns a service without keys, for the time of a test.
 func NewVault(t testing.TB) *Vault {
 	t.Helper()
-	v := &Vault{Token: rand.Text(), keys: make(map[string][]crypto.Signer), asked: make(map[string]int)}
+	v := &Vault{Token: rand.Text(), keys: make(map[string][]crypto.Signer)}
 	v.Server = httptest.NewServer(v)
 	return v
 }
@@ -74,29 +72,8 @@ func (v *Vault) Make(t testing.TB, name, kind string) crypto.PublicKey {
 	return key.Public()
 }
 
-// Instead lets a function answer in the place of the service, where it returns
-// true; nil lets it answer again.
-func (v *Vault) Instead(answer func(w http.ResponseWriter, r *http.Request) bool) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.instead = answer
-}
-
-// Asked returns how often each path was asked since the last time.
-func (v *Vault) Asked() map[string]int {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	asked := v.asked
-	v.asked = make(map[string]int)
-	return asked
-}
-
 func (v *Vault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	v.mu.Lock()
-	v.asked[r.URL.Path]++
-	instead := v.instead
-	v.mu.Unlock()
-	if instead != nil && instead(w, r) {
+	if v.answered(w, r) {
 		return
 	}
 	path := strings.Split(strings.TrimPrefix(r.URL.Path, "/v1/transit/"), "/")
