@@ -67,6 +67,7 @@ type Pass struct {
 	rule     Rule
 	platform string
 	findings []Finding
+	notices  []Notice
 }
 
 // Reportf adds a finding. The place says where in the subject: a field of the
@@ -86,6 +87,12 @@ func (p *Pass) Reportf(place, format string, args ...any) {
 func (p *Pass) At(file string, line, column int) {
 	f := &p.findings[len(p.findings)-1]
 	f.File, f.Line, f.Column = file, line, column
+}
+
+// Undecidedf says that the rule could not tell of a place whether it holds, and why.
+// That is a notice, and no finding.
+func (p *Pass) Undecidedf(place, format string, args ...any) {
+	p.notices = append(p.notices, Notice{RuleUndecided, p.rule.Name, place, fmt.Sprintf(format, args...)})
 }
 
 // Fixf says what to do about the finding reported last.
@@ -163,7 +170,8 @@ type Report struct {
 	Rules []string `json:"rules"`
 	// Findings are sorted by platform, rule, place, position and message.
 	Findings []Finding `json:"findings"`
-	// Notices are about waivers and the baseline, sorted by rule and place.
+	// Notices are about waivers and the baseline, and about what a rule could not
+	// tell, sorted by rule and place.
 	Notices []Notice `json:"notices,omitempty"`
 }
 
@@ -236,6 +244,7 @@ func Run[S any](ctx context.Context, of Subject, platform string, subject S, set
 		}
 		r.Rules = append(r.Rules, c.Name)
 		r.Findings = append(r.Findings, p.findings...)
+		r.Notices = append(r.Notices, p.notices...)
 	}
 	if len(errs) > 0 {
 		return nil, fmt.Errorf("checking %s: %w", of.Name, errors.Join(errs...))

@@ -3,11 +3,11 @@ package checks
 import "fmt"
 
 // A Notice tells that something which accepts findings needs to be looked
-// after. It is not about the subject and never fails.
+// after, or what a rule could not tell. It never fails.
 type Notice struct {
 	Kind NoticeKind `json:"kind"`
 	Rule string     `json:"rule"`
-	// Place is where the finding stood, empty for a waiver.
+	// Place is where the finding stood or would stand, empty for a waiver.
 	Place   string `json:"place,omitempty"`
 	Message string `json:"message"`
 }
@@ -22,6 +22,8 @@ const (
 	WaiverUnused NoticeKind = "waiver-unused"
 	// BaselineGone is about an entry of a baseline whose finding is gone.
 	BaselineGone NoticeKind = "baseline-gone"
+	// RuleUndecided is about what a rule could not tell from what it looks at.
+	RuleUndecided NoticeKind = "undecided"
 )
 
 func (r *Report) noticef(kind NoticeKind, rule, place, format string, args ...any) {

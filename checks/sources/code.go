@@ -1,0 +1,104 @@
+package sources
+
+import (
+	"fmt"
+	"go/ast"
+	"go/token"
+	"strings"
+
+	"golang.org/x/tools/go/analysis"
+	"golang.org/x/tools/go/analysis/passes/inspect"
+	"golang.org/x/tools/go/ast/inspector"
+
+	"temper/checks"
+)
+
+// A Code rule is about Go code, and Analyzer finds what breaks it. The analyzer has the
+// name of the rule without its hyphens, for those have to be identifiers.
+//
+// The first line of a diagnostic is the finding, and what follows after a line break is
+// what to do about it. A diagnostic of the category [Undecided] is no finding: the rule
+// could not tell from the source.
+type Code struct {
+	checks.Rule
+	Analyzer *analysis.Analyzer
+}
+
+// Undecided is the category of what the source does not tell.
+const Undecided = "undecided"
+
+// CodeRules are the rules about code.
+var CodeRules = []*Code{}
+
+// Analyzers are those of [CodeRules], for any driver of golang.org/x/tools/go/analysis.
+func Analyzers() []*analysis.Analyzer {
+	var all []*analysis.Analyzer
+	for _, c := range CodeRules {
+		all = append(all, c.Analyzer)
+	}
+	return all
+}
+
+// code makes a rule about Go code of a function that looks at one package. What it
+// needs of other analyzers comes last; the inspector is always there.
+func code(rule checks.Rule, run func(*pass), needs ...*analysis.Analyzer) *Code {
+	a := &analysis.Analyzer{
+		Name:     strings.ReplaceAll(rule.Name, "-", ""),
+		Doc:      rule.Doc,
+		URL:      rule.Source,
+		Requires: append([]*analysis.Analyzer{inspect.Analyzer}, needs...),
+		Run: func(p *analysis.Pass) (any, error) {
+			run(&pass{p, p.ResultOf[inspect.Analyzer].(*inspector.Inspector)})
+			return nil, nil
+		},
+	}
+	return &Code{rule, a}
+}
+
+// A pass is an [analysis.Pass] with the words in which rules report.
+type pass struct {
+	*analysis.Pass
+	in *inspector.Inspector
+}
+
+// report says what is wrong at a node, and what to do about it if fix is not empty.
+func (p *pass) report(at analysis.Range, fix, format string, args ...any) {
+	p.Report(p.diagnostic(at, fix, format, args...))
+}
+
+// mend reports as report does, with the edits that mend it.
+func (p *pass) mend(at analysis.Range, fix string, edits []analysis.TextEdit, format string, args ...any) {
+	d := p.diagnostic(at, fix, format, args...)
+	d.SuggestedFixes = []analysis.SuggestedFix{{Message: fix, TextEdits: edits}}
+	p.Report(d)
+}
+
+// undecided says that the source does not tell whether the rule holds, and why.
+func (p *pass) undecided(at analysis.Range, format string, args ...any) {
+	d := p.diagnostic(at, "", "undecided: "+format, args...)
+	d.Category = Undecided
+	p.Report(d)
+}
+
+func (p *pass) diagnostic(at analysis.Range, fix, format string, args ...any) analysis.Diagnostic {
+	message := fmt.Sprintf(format, args...)
+	if fix != "" {
+		message += "\n" + fix
+	}
+	return analysis.Diagnostic{Pos: at.Pos(), End: at.End(), Message: message, URL: p.Analyzer.URL}
+}
+
+// isTest tells whether a node stands in a test file, which no binary is made of.
+func (p *pass) isTest(pos token.Pos) bool {
+	return strings.HasSuffix(p.Fset.File(pos).Name(), "_test.go")
+}
+
+// each calls do for every node of a kind that is not in a test file.
+func each[N ast.Node](p *pass, do func(N)) {
+	var kind N
+	for c := range p.in.Root().Preorder(kind) {
+		if n := c.Node().(N); !p.isTest(n.Pos()) {
+			do(n)
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package sources
+
+import (
+	"go/types"
+	"reflect"
+
+	"golang.org/x/tools/go/analysis"
+	"golang.org/x/tools/go/types/objectpath"
+)
+
+// packageFacts are what the analyzers have said about a package and about what it
+// declares, for those that import it.
+type packageFacts struct {
+	// objects holds them while the package is looked at, and paths what others can
+	// refer to.
+	objects map[objectFact]analysis.Fact
+	paths   map[pathFact]analysis.Fact
+	pkg     map[reflect.Type]analysis.Fact
+	encoder objectpath.Encoder
+}
+
+type objectFact struct {
+	object types.Object
+	kind   reflect.Type
+}
+
+type pathFact struct {
+	path objectpath.Path
+	kind reflect.Type
+}
+
+func newPackageFacts() *packageFacts {
+	return &packageFacts{
+		objects: make(map[objectFact]analysis.Fact), paths: make(map[pathFact]analysis.Fact),
+		pkg: make(map[reflect.Type]analysis.Fact),
+	}
+}
+
+// of returns what has been said about a package that another one imports, or nil.
+func (r *run) of(path string) *packageFacts {
+	r.factsLock.Lock()
+	defer r.factsLock.Unlock()
+	return r.facts[path]
+}
+
+// give lets an analyzer ask for facts and state them.
+func (r *run) give(p *analysis.Pass, own *packageFacts) {
+	fill := func(into analysis.Fact, from analysis.Fact, ok bool) bool {
+		if ok {
+			reflect.ValueOf(into).Elem().Set(reflect.ValueOf(from).Elem())
+		}
+		return ok
+	}
+	var encoder objectpath.Encoder
+	p.ImportObjectFact = func(o types.Object, into analysis.Fact) bool {
+		kind := reflect.TypeOf(into)
+		if o == nil || o.Pkg() == nil {
+			return false
+		}
+		if o.Pkg() == p.Pkg {
+			f, ok := own.objects[objectFact{o, kind}]
+			return fill(into, f, ok)
+		}
+		facts := r.of(o.Pkg().Path())
+		if facts == nil || len(facts.paths) == 0 {
+			return false
+		}
+		path, err := encoder.For(o)
+		if err != nil {
+			return false
+		}
+		f, ok := facts.paths[pathFact{path, kind}]
+		return fill(into, f, ok)
+	}
+	p.ExportObjectFact = func(o types.Object, f analysis.Fact) {
+		kind := reflect.TypeOf(f)
+		own.objects[objectFact{o, kind}] = f
+		if path, err := own.encoder.For(o); err == nil {
+			own.paths[pathFact{path, kind}] = f
+		}
+	}
+	p.ImportPackageFact = func(pkg *types.Package, into analysis.Fact) bool {
+		facts := own
+		if pkg != p.Pkg {
+			if facts = r.of(pkg.Path()); facts == nil {
+				return false
+			}
+		}
+		f, ok := facts.pkg[reflect.TypeOf(into)]
+		return fill(into, f, ok)
+	}
+	p.ExportPackageFact = func(f analysis.Fact) { own.pkg[reflect.TypeOf(f)] = f }
+	p.AllObjectFacts = func() []analysis.ObjectFact {
+		var all []analysis.ObjectFact
+		for k, f := range own.objects {
+			all = append(all, analysis.ObjectFact{Object: k.object, Fact: f})
+		}
+		return all
+	}
+	p.AllPackageFacts = func() []analysis.PackageFact {
+		var all []analysis.PackageFact
+		for _, f := range own.pkg {
+			all = append(all, analysis.PackageFact{Package: p.Pkg, Fact: f})
+		}
+		return all
+	}
+}
