@@ -28,7 +28,10 @@ type Code struct {
 const Undecided = "undecided"
 
 // CodeRules are the rules about code.
-var CodeRules = []*Code{}
+var CodeRules = []*Code{
+	headerTimeout,
+	idleTimeout,
+}
 
 // Analyzers are those of [CodeRules], for any driver of golang.org/x/tools/go/analysis.
 func Analyzers() []*analysis.Analyzer {
@@ -88,8 +91,8 @@ func (p *pass) diagnostic(at analysis.Range, fix, format string, args ...any) an
 	return analysis.Diagnostic{Pos: at.Pos(), End: at.End(), Message: message, URL: p.Analyzer.URL}
 }
 
-// isTest tells whether a node stands in a test file, which no binary is made of.
-func (p *pass) isTest(pos token.Pos) bool {
+// isTest tells whether a position is in a test file, which no binary is made of.
+func isTest(p *analysis.Pass, pos token.Pos) bool {
 	return strings.HasSuffix(p.Fset.File(pos).Name(), "_test.go")
 }
 
@@ -97,7 +100,7 @@ func (p *pass) isTest(pos token.Pos) bool {
 func each[N ast.Node](p *pass, do func(N)) {
 	var kind N
 	for c := range p.in.Root().Preorder(kind) {
-		if n := c.Node().(N); !p.isTest(n.Pos()) {
+		if n := c.Node().(N); !isTest(p.Pass, n.Pos()) {
 			do(n)
 		}
 	}

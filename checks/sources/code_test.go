@@ -74,7 +74,10 @@ func programOf(t testing.TB, files []txtar.File) *Program {
 			at, own = dep, false
 		}
 		if packages[at] == nil {
-			packages[at] = &Package{Path: at, Go: "1.26", Own: own}
+			packages[at] = &Package{Path: at, Go: "1.26", Module: "example.com/case", Own: own}
+			if !own {
+				packages[at].Module = at
+			}
 		}
 		packages[at].Files = append(packages[at].Files, File{f.Name, f.Data})
 		parsed, err := parser.ParseFile(token.NewFileSet(), f.Name, f.Data, parser.ImportsOnly)

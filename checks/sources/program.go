@@ -37,9 +37,9 @@ type Program struct {
 // A Package is one package of a program.
 type Package struct {
 	// Path is its import path, and Go the language version of its module, such as
-	// "1.26"; empty for the newest.
-	Path, Go string
-	Files    []File
+	// "1.26"; empty for the newest. Module is the path of the module.
+	Path, Go, Module string
+	Files            []File
 	// Imports holds the paths of the packages that an import means where that is not
 	// what it says, as in a vendored program.
 	Imports map[string]string
@@ -277,7 +277,7 @@ func (r *run) apply(pkg *Package, fset *token.FileSet, files []*ast.File, typed 
 		}
 		p := &analysis.Pass{
 			Analyzer: a, Fset: fset, Files: files, Pkg: typed, TypesInfo: info, TypesSizes: sizes, ResultOf: of,
-			Report: report, Module: &analysis.Module{GoVersion: pkg.Go},
+			Report: report, Module: &analysis.Module{Path: pkg.Module, GoVersion: pkg.Go},
 			ReadFile: func(name string) ([]byte, error) {
 				for _, f := range pkg.Files {
 					if f.Name == name {
