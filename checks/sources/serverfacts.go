@@ -9,8 +9,9 @@ import (
 )
 
 // serves is the fact of a function that it serves, with a server that Without names
-// what it lacks.
-type serves struct{ Without string }
+// what it lacks. Field is the exported field that holds the server, in which others may
+// set what it lacks; empty if they cannot reach it.
+type serves struct{ Without, Field string }
 
 func (*serves) AFact()           {}
 func (f *serves) String() string { return "serves without " + f.Without }
@@ -109,12 +110,12 @@ func (s *serverSet) stateServes() {
 		for _, f := range s.Files {
 			for _, d := range f.Decls {
 				fn, body := s.declared(d)
-				if fn == nil || s.bare[fn] != "" {
+				if fn == nil || s.bare[fn].Without != "" {
 					continue
 				}
-				if lack := s.bareIn(body, bad); lack != "" {
-					s.bare[fn], changed = lack, true
-					s.ExportObjectFact(fn, &serves{lack})
+				if fact := s.bareIn(body, bad); fact.Without != "" {
+					s.bare[fn], changed = fact, true
+					s.ExportObjectFact(fn, &fact)
 				}
 			}
 		}
@@ -122,7 +123,7 @@ func (s *serverSet) stateServes() {
 }
 
 func (s *serverSet) importsServing() bool {
-	return slices.ContainsFunc(s.Calls, func(c *ast.CallExpr) bool { return s.Serves(c) != "" })
+	return slices.ContainsFunc(s.Calls, func(c *ast.CallExpr) bool { return s.Serves(c, "ReadHeaderTimeout") != "" })
 }
 
 func (s *serverSet) declared(d ast.Decl) (*types.Func, *ast.BlockStmt) {
@@ -135,51 +136,73 @@ func (s *serverSet) declared(d ast.Decl) (*types.Func, *ast.BlockStmt) {
 }
 
 // bareIn says what the servers lack that a body starts.
-func (s *serverSet) bareIn(body *ast.BlockStmt, bad map[any]string) (lack string) {
+func (s *serverSet) bareIn(body *ast.BlockStmt, bad map[any]string) (fact serves) {
 	ast.Inspect(body, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)
-		if !ok || lack != "" {
-			return lack == ""
+		if !ok || fact.Without != "" {
+			return fact.Without == ""
 		}
 		fn := s.Callee(call)
 		switch {
 		case fn == nil:
 		case bad[ast.Expr(call)] != "":
-			lack = bad[ast.Expr(call)]
+			fact = serves{Without: bad[ast.Expr(call)]}
 		case flow.Is(fn, netHTTP, serveMethods...):
-			lack = s.servedBare(call, bad)
+			fact = s.servedBare(call, bad)
 		case fn.Pkg() == s.Pkg:
-			lack = s.bare[fn]
+			fact = s.bare[fn]
 		default:
-			lack = s.Serves(call)
+			fact.Without = s.Serves(call, "ReadHeaderTimeout")
 		}
 		return true
 	})
-	return lack
+	return fact
 }
 
 // servedBare says what the server lacks that a method of it is called on.
-func (s *serverSet) servedBare(call *ast.CallExpr, bad map[any]string) string {
+func (s *serverSet) servedBare(call *ast.CallExpr, bad map[any]string) (fact serves) {
 	sel, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr)
 	if !ok {
-		return ""
+		return fact
 	}
 	for _, o := range s.Origins(flow.Value{Expr: sel.X}) {
 		if lack := bad[s.Key(o)]; lack != "" {
-			return lack
+			fact.Without = lack
 		}
 	}
-	return ""
+	if held, ok := ast.Unparen(sel.X).(*ast.SelectorExpr); ok && held.Sel.IsExported() && s.TypesInfo.Selections[held] != nil {
+		fact.Field = held.Sel.Name
+	}
+	return fact
 }
 
 // Serves says what the server lacks that a function of another package starts, which is
-// called here; empty if it starts none that is known of.
-func (s *serverSet) Serves(call *ast.CallExpr) string {
+// called here; empty if it starts none that is known of, or if this package sets the wait
+// of that field.
+func (s *serverSet) Serves(call *ast.CallExpr, wait string) string {
 	fn := s.Callee(call)
 	if fn == nil || fn.Pkg() == nil || fn.Pkg() == s.Pkg {
 		return ""
 	}
 	var fact serves
-	s.ImportObjectFact(fn, &fact)
+	if !s.ImportObjectFact(fn, &fact) || fact.Field != "" && s.setsHeld(fn.Pkg(), fact.Field, wait) {
+		return ""
+	}
 	return fact.Without
+}
+
+// setsHeld tells whether a wait, or what stands in for it, is set of the server that a
+// field of another package's type holds.
+func (s *serverSet) setsHeld(pkg *types.Package, field, wait string) bool {
+	for _, store := range s.Stores {
+		if !isServerField(store.Field) || store.Field.Name() != wait && store.Field.Name() != "ReadTimeout" {
+			continue
+		}
+		for key := range s.Keys(store) {
+			if o, ok := key.(*types.Var); ok && o.IsField() && o.Pkg() == pkg && o.Name() == field {
+				return true
+			}
+		}
+	}
+	return false
 }

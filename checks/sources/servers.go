@@ -25,7 +25,7 @@ var servers = &analysis.Analyzer{
 	FactTypes:  []analysis.Fact{new(serves), new(returnsServer), new(setsServer)},
 	ResultType: reflect.TypeFor[*serverSet](),
 	Run: func(p *analysis.Pass) (any, error) {
-		s := &serverSet{Pass: p, Index: p.ResultOf[flow.Analyzer].(*flow.Index), bare: make(map[*types.Func]string)}
+		s := &serverSet{Pass: p, Index: p.ResultOf[flow.Analyzer].(*flow.Index), bare: make(map[*types.Func]serves)}
 		s.find()
 		s.state()
 		return s, nil
@@ -38,7 +38,7 @@ type serverSet struct {
 	*flow.Index
 	servers []*server
 	// bare are the functions that serve with a server whose waits are bare, and how.
-	bare map[*types.Func]string
+	bare map[*types.Func]serves
 }
 
 // A server is a place where an http.Server is made.

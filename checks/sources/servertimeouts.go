@@ -38,7 +38,7 @@ func (p *pass) servers(field, value string, lacks func(*server) string) {
 	}
 	for _, call := range s.Calls {
 		fn := s.Callee(call)
-		if lack := s.Serves(call); lack != "" && !p.sameModule(fn.Pkg()) {
+		if lack := s.Serves(call, field); lack != "" && !p.sameModule(fn.Pkg()) {
 			fix := fmt.Sprintf("give the handler to an http.Server of your own that has timeouts, instead of calling %s", funcName(fn))
 			p.report(call, fix, "%s serves with an http.Server that has %s", funcName(fn), lack)
 		}

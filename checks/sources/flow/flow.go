@@ -87,7 +87,19 @@ func (v Value) Elem() bool { return v.elem }
 type Frame struct {
 	args   map[*types.Var]Value
 	parent *Frame
+	block  *ast.BlockStmt
+	caller *Frame
 	depth  int
+}
+
+// runs tells whether a call of the block is under way already.
+func (f *Frame) runs(block *ast.BlockStmt) bool {
+	for ; f != nil; f = f.caller {
+		if f.block == block {
+			return true
+		}
+	}
+	return false
 }
 
 // maxDepth bounds how many calls are entered one within the other, and maxSteps how

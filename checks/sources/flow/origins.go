@@ -151,7 +151,7 @@ func (w *walk) call(v Value, call *ast.CallExpr) {
 			w.from(r)
 		}
 	}
-	if !known || len(bodies) == 0 {
+	if !known {
 		w.found = append(w.found, v)
 	}
 }
@@ -195,7 +195,8 @@ type Body struct {
 }
 
 // Enter returns the bodies that a call may run, as far as they are of the package, with
-// its arguments in their frames, and whether those are all.
+// its arguments in their frames, and whether those are all. A function that calls itself
+// is entered once: what it returns is what its other returns do.
 func (x *Index) Enter(call *ast.CallExpr, in *Frame) (bodies []Body, all bool) {
 	if in.deep() >= maxDepth {
 		return nil, false
@@ -205,6 +206,9 @@ func (x *Index) Enter(call *ast.CallExpr, in *Frame) (bodies []Body, all bool) {
 		if !ok {
 			return nil, false
 		}
+		if in.runs(b.Block) {
+			return nil, true
+		}
 		x.fill(&b, call, in)
 		return []Body{b}, true
 	}
@@ -213,13 +217,18 @@ func (x *Index) Enter(call *ast.CallExpr, in *Frame) (bodies []Body, all bool) {
 			return nil, false
 		}
 	}
-	all = true
-	for _, f := range x.Origins(Value{Expr: call.Fun, Frame: in}) {
+	functions := x.Origins(Value{Expr: call.Fun, Frame: in})
+	all = len(functions) > 0
+	for _, f := range functions {
 		b, ok := x.Function(f)
 		if !ok {
 			all = false
 			continue
 		}
+		if in.runs(b.Block) {
+			continue
+		}
+		b.Frame.caller = in
 		x.fill(&b, call, in)
 		bodies = append(bodies, b)
 	}
@@ -234,7 +243,7 @@ func (x *Index) Function(v Value) (Body, bool) {
 	}
 	switch f := ast.Unparen(v.Expr).(type) {
 	case *ast.FuncLit:
-		return Body{Type: f.Type, Block: f.Body, Frame: &Frame{args: map[*types.Var]Value{}, parent: v.Frame, depth: v.Frame.deep() + 1}}, true
+		return Body{Type: f.Type, Block: f.Body, Frame: &Frame{args: map[*types.Var]Value{}, parent: v.Frame, block: f.Body, caller: v.Frame, depth: v.Frame.deep() + 1}}, true
 	case *ast.Ident, *ast.SelectorExpr, *ast.IndexExpr, *ast.IndexListExpr:
 		id := name(f)
 		if id == nil {
@@ -279,7 +288,7 @@ func (x *Index) body(fn *types.Func, in *Frame) (Body, bool) {
 	if d == nil || d.Body == nil {
 		return Body{}, false
 	}
-	return Body{Func: fn.Origin(), Type: d.Type, Block: d.Body, Frame: &Frame{args: map[*types.Var]Value{}, depth: in.deep() + 1}}, true
+	return Body{Func: fn.Origin(), Type: d.Type, Block: d.Body, Frame: &Frame{args: map[*types.Var]Value{}, block: d.Body, caller: in, depth: in.deep() + 1}}, true
 }
 
 func (f *Frame) deep() int {
