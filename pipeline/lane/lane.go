@@ -1,0 +1,197 @@
+// Package lane gives each service's build a cache of its own, and lets it read one that
+// no service's build writes.
+//
+// Go asks a program for what is cached, if GOCACHEPROG names one, and [Cache.Serve] is
+// such a program: it looks into the service's own layer first and into the shared one
+// behind it, and writes the own layer alone. The shared one is filled by builds of
+// packages that hold none of the repository's code ([Cache.Own] is then the shared
+// folder, and there is nothing behind it), so a service pays for its own packages and
+// for linking, and not for the standard library.
+//
+// # Who can do what to whom
+//
+// What a layer says about an input (an action, in Go's words: the hash of the compiler,
+// its flags, the sources and the imports) is believed; what it gives for it is not. Every
+// output is held against its SHA-256 each time that it is asked for, and one that was cut
+// short, altered or exchanged is a miss: Go compiles again, into the own layer.
+//
+// So whoever can write to the cache of one service can lie to builds of that service and
+// platform, and to no others: no file of it is a file of another's, and nothing is
+// linked between layers. Whoever can change a service's sources, its dependencies or its
+// go.mod reaches less than that, because the build only runs Go's own tools, and what
+// they make of other inputs has another name. Whoever can write to the shared layer can
+// lie to all that read it. A build that must not depend on that leaves [Cache.Shared]
+// empty.
+//
+// The protocol: https://pkg.go.dev/cmd/go/internal/cacheprog
+package lane
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"sync"
+	"time"
+)
+
+// A Cache is what one build sees.
+type Cache struct {
+	// Own is the folder that the build writes.
+	Own string
+	// Shared is the folder that it reads besides; empty for none.
+	Shared string
+}
+
+// A request is what Go sends, a line each. The body of a put follows as a string of
+// base64.
+type request struct {
+	ID       int64
+	Command  string
+	ActionID []byte
+	OutputID []byte
+	BodySize int64
+}
+
+// A response answers the request of the same ID. The first one has no request.
+type response struct {
+	ID            int64
+	Err           string     `json:",omitempty"`
+	KnownCommands []string   `json:",omitempty"`
+	Miss          bool       `json:",omitempty"`
+	OutputID      []byte     `json:",omitempty"`
+	Size          int64      `json:",omitempty"`
+	Time          *time.Time `json:",omitempty"`
+	DiskPath      string     `json:",omitempty"`
+}
+
+// Serve answers Go until it closes the cache or its end of the pipe.
+func (c Cache) Serve(in io.Reader, out io.Writer) error {
+	s := &server{layers: []layer{layer(c.Own)}, out: json.NewEncoder(out), slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0))}
+	if c.Shared != "" && c.Shared != c.Own {
+		s.layers = append(s.layers, layer(c.Shared))
+	}
+	if err := layer(c.Own).open(); err != nil {
+		return err
+	}
+	s.answer(response{KnownCommands: []string{"get", "put", "close"}})
+	err := s.serve(bufio.NewReaderSize(in, 1<<16))
+	s.pending.Wait()
+	return errors.Join(err, s.err)
+}
+
+// A server is one conversation with Go.
+type server struct {
+	layers  []layer // the first is written
+	slots   chan struct{}
+	pending sync.WaitGroup
+
+	mu  sync.Mutex // of what follows
+	out *json.Encoder
+	err error
+}
+
+func (s *server) serve(in *bufio.Reader) error {
+	for {
+		line, err := in.ReadBytes('\n')
+		if err == io.EOF && len(bytes.TrimSpace(line)) == 0 {
+			return nil
+		}
+		if err != nil && err != io.EOF {
+			return fmt.Errorf("reading from go: %w", err)
+		}
+		if line = bytes.TrimSpace(line); len(line) == 0 {
+			continue
+		}
+		var r request
+		if err := json.Unmarshal(line, &r); err != nil {
+			return fmt.Errorf("reading from go: %w", err)
+		}
+		switch r.Command {
+		case "get":
+			s.pending.Go(func() {
+				s.slots <- struct{}{}
+				defer func() { <-s.slots }()
+				s.answer(s.get(r))
+			})
+		case "put":
+			res, err := s.put(r, in)
+			if err != nil {
+				return err
+			}
+			s.answer(res)
+		case "close":
+			s.pending.Wait()
+			s.answer(response{ID: r.ID})
+			return nil
+		default:
+			s.answer(response{ID: r.ID, Err: fmt.Sprintf("there is no command %q", r.Command)})
+		}
+	}
+}
+
+// answer sends a response. Go notices that one is missing, so an error only has to be
+// told in the end.
+func (s *server) answer(r response) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.out.Encode(r); err != nil && s.err == nil {
+		s.err = fmt.Errorf("answering go: %w", err)
+	}
+}
+
+// get looks into one layer after the other. What cannot be read is not there: Go makes
+// it again.
+func (s *server) get(r request) response {
+	for _, l := range s.layers {
+		if e, err := l.get(r.ActionID); err == nil {
+			return response{ID: r.ID, OutputID: e.output[:], Size: e.size, Time: &e.time, DiskPath: e.path}
+		}
+	}
+	return response{ID: r.ID, Miss: true}
+}
+
+// put reads the body, whatever becomes of it, because the next request stands behind it.
+// The error is one of the conversation.
+func (s *server) put(r request, in *bufio.Reader) (response, error) {
+	body := io.Reader(bytes.NewReader(nil))
+	if r.BodySize > 0 {
+		if err := expect(in, '"'); err != nil {
+			return response{}, err
+		}
+		encoded := io.LimitReader(in, int64(base64.StdEncoding.EncodedLen(int(r.BodySize))))
+		body = base64.NewDecoder(base64.StdEncoding, encoded)
+		defer io.Copy(io.Discard, encoded)
+	}
+	path, err := s.layers[0].put(r.ActionID, r.OutputID, r.BodySize, body)
+	if r.BodySize > 0 {
+		if _, err := io.Copy(io.Discard, body); err != nil {
+			return response{}, fmt.Errorf("reading from go: %w", err)
+		}
+		if err := expect(in, '"'); err != nil {
+			return response{}, err
+		}
+	}
+	if err != nil {
+		return response{ID: r.ID, Err: err.Error()}, nil
+	}
+	return response{ID: r.ID, DiskPath: path}, nil
+}
+
+// expect reads one character behind white space.
+func expect(in *bufio.Reader, want byte) error {
+	for {
+		switch got, err := in.ReadByte(); {
+		case err != nil:
+			return fmt.Errorf("reading from go: %w", err)
+		case got == want:
+			return nil
+		case got != ' ' && got != '\n' && got != '\r' && got != '\t':
+			return fmt.Errorf("reading from go: %q where a body begins or ends", got)
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package lane
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// A layer is a folder of entries. An entry is a file named for its action, which names
+// the output, and a file named for the output, which is its SHA-256.
+type layer string
+
+// An entry is what a layer gives for an action.
+type entry struct {
+	output [sha256.Size]byte
+	size   int64
+	time   time.Time
+	path   string
+}
+
+// errMissing is that of all entries that cannot be used, whatever the cause.
+var errMissing = errors.New("not in the cache")
+
+// recordSize is that of the file of an action: a version, the output, and a sum over
+// both and the action, so that half a record, or that of another action, is none.
+const recordSize = 1 + sha256.Size + sha256.Size
+
+// version is that of the format.
+const version = 1
+
+// open makes the folders, so that nobody has to look whether they are there.
+func (l layer) open() error {
+	if _, err := os.Stat(filepath.Join(string(l), "d", "ff")); err == nil {
+		return nil // which is made last
+	}
+	for _, kind := range []string{"a", "d"} {
+		for i := range 256 {
+			if err := os.MkdirAll(filepath.Join(string(l), kind, fmt.Sprintf("%02x", i)), 0o700); err != nil {
+				return fmt.Errorf("making the build cache: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func (l layer) path(kind string, id []byte) string {
+	name := hex.EncodeToString(id)
+	return filepath.Join(string(l), kind, name[:2], name)
+}
+
+// get returns the entry of an action, if its output is whole.
+func (l layer) get(action []byte) (entry, error) {
+	if len(action) == 0 {
+		return entry{}, errMissing
+	}
+	name := l.path("a", action)
+	record, err := os.ReadFile(name)
+	if err != nil {
+		return entry{}, err
+	}
+	if len(record) != recordSize || record[0] != version || sumOf(action, record[1:1+sha256.Size]) != [sha256.Size]byte(record[1+sha256.Size:]) {
+		return entry{}, errMissing
+	}
+	e := entry{output: [sha256.Size]byte(record[1:])}
+	e.path = l.path("d", e.output[:])
+	f, err := os.Open(e.path)
+	if err != nil {
+		return entry{}, err
+	}
+	defer f.Close()
+	hash := sha256.New()
+	if e.size, err = io.Copy(hash, f); err != nil {
+		return entry{}, err
+	}
+	if [sha256.Size]byte(hash.Sum(nil)) != e.output {
+		return entry{}, errMissing
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return entry{}, err
+	}
+	e.time = info.ModTime()
+	used(name)
+	return e, nil
+}
+
+// used notes that an entry was asked for, once an hour, for those who clear out.
+func used(name string) {
+	now := time.Now()
+	if info, err := os.Stat(name); err == nil && now.Sub(info.ModTime()) > time.Hour {
+		os.Chtimes(name, now, now)
+	}
+}
+
+func sumOf(action, output []byte) [sha256.Size]byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "temper lane %d\n%d ", version, len(action))
+	h.Write(action)
+	h.Write(output)
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// put keeps an output, and then notes it as that of the action. A file appears whole or
+// not at all.
+func (l layer) put(action, output []byte, size int64, body io.Reader) (path string, err error) {
+	if len(action) == 0 || len(output) != sha256.Size {
+		return "", fmt.Errorf("an output is named by %d bytes, and not by a SHA-256", len(output))
+	}
+	path = l.path("d", output)
+	if !l.whole(path, output) {
+		hash := sha256.New()
+		err := write(path, func(w io.Writer) error {
+			n, err := io.Copy(io.MultiWriter(w, hash), body)
+			if err == nil && (n != size || string(hash.Sum(nil)) != string(output)) {
+				err = errors.New("an output is not what it is named for")
+			}
+			return err
+		})
+		if err != nil {
+			return "", fmt.Errorf("caching: %w", err)
+		}
+	}
+	sum := sumOf(action, output)
+	err = write(l.path("a", action), func(w io.Writer) error {
+		record := append(append([]byte{version}, output...), sum[:]...)
+		_, err := w.Write(record)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("caching: %w", err)
+	}
+	return path, nil
+}
+
+// whole tells whether a file has the content that it is named for.
+func (l layer) whole(path string, output []byte) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	hash := sha256.New()
+	_, err = io.Copy(hash, f)
+	return err == nil && string(hash.Sum(nil)) == string(output)
+}
+
+// write makes a file beside and moves it into place.
+func write(path string, fill func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if err := fill(f); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
