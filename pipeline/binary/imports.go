@@ -1,12 +1,9 @@
 package binary
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os/exec"
 	"slices"
 	"strings"
@@ -19,32 +16,23 @@ import (
 // Imports are the packages that go into a binary, and who imports whom.
 type Imports struct {
 	main string
-	by   map[string]*imported
+	by   map[string]*Package
+	all  []*Package
 }
 
-// imported is what go list says of a package.
-type imported struct {
-	ImportPath string
-	Imports    []string
-	ImportMap  map[string]string
-	Module     *struct {
-		Path    string
-		Replace *struct{ Path string }
-	}
-}
+// Packages are those of the binary, the standard library's included, each after those
+// that it imports. The main package comes last.
+func (g *Imports) Packages() []*Package { return g.all }
 
 // Deps asks Go which packages the service's binary is made of. It answers for
 // what [Build] has just compiled with the same toolchain and options, without
-// the network.
+// the network, and so that nothing is compiled again.
 func Deps(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain, opts Options) (*Imports, error) {
 	c, err := opts.cacheDir(svc, p, t)
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"list", "-deps", "-json=ImportPath,Imports,ImportMap,Module"}
-	if len(svc.BuildTags) > 0 {
-		args = append(args, "-tags="+strings.Join(svc.BuildTags, ","))
-	}
+	args := ListArguments(svc.BuildTags)
 	cmd := exec.CommandContext(ctx, t.Go(), append(args, svc.Package)...)
 	cmd.Dir = svc.Dir
 	cmd.Env = append(compiling(svc, p, t, c), "PWD="+svc.Dir)
@@ -55,17 +43,16 @@ func Deps(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain
 	if err != nil {
 		return nil, fmt.Errorf("listing the packages of %s: %w", svc.Name, err)
 	}
-	g := &Imports{by: make(map[string]*imported)}
-	for stream := json.NewDecoder(bytes.NewReader(out)); ; {
-		p := new(imported)
-		if err := stream.Decode(p); err == io.EOF {
-			return g, nil
-		} else if err != nil {
-			return nil, fmt.Errorf("listing the packages of %s: %w", svc.Name, err)
-		}
+	all, err := ParsePackages(out)
+	if err != nil {
+		return nil, fmt.Errorf("listing the packages of %s: %w", svc.Name, err)
+	}
+	g := &Imports{by: make(map[string]*Package), all: all}
+	for _, p := range all {
 		g.by[p.ImportPath] = p
 		g.main = p.ImportPath // dependencies come first
 	}
+	return g, nil
 }
 
 // Way returns the shortest way from the main package to the package of that
@@ -87,10 +74,7 @@ func (g *Imports) Way(path string) []string {
 			slices.Reverse(way)
 			return way
 		}
-		for _, next := range p.Imports {
-			if to, ok := p.ImportMap[next]; ok {
-				next = to
-			}
+		for _, next := range p.Direct() {
 			if _, seen := from[next]; !seen {
 				from[next] = at
 				queue = append(queue, next)
@@ -98,10 +82,4 @@ func (g *Imports) Way(path string) []string {
 		}
 	}
 	return nil
-}
-
-// is tells whether the path is that of the package or of its module.
-func (p *imported) is(path string) bool {
-	return p.ImportPath == path || p.Module != nil &&
-		(p.Module.Path == path || p.Module.Replace != nil && p.Module.Replace.Path == path)
 }
