@@ -1,22 +1,19 @@
 package images
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
-	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"temper/checks/memory"
 )
 
 // A Memory holds what was read of layers, so that a layer that two images
@@ -32,9 +29,8 @@ import (
 // A folder belongs to one user, like Go's build cache: who can write into it
 // can write there that a layer is clean. [temper release] looks for itself.
 type Memory struct {
-	// dir is the folder of this program; empty to remember no longer than it
-	// runs.
-	dir string
+	// folder is nil to remember no longer than the program runs.
+	folder *memory.Folder
 
 	mu     sync.Mutex
 	layers map[string]*recollection
@@ -58,10 +54,6 @@ type contents struct {
 // layer with more holds is read again, from the folder if there is one.
 const maxHeld = 1 << 16
 
-// forgetAge is after how long the memory of a program that is used no more is
-// removed.
-const forgetAge = 30 * 24 * time.Hour
-
 // NewMemory returns a memory that lasts in a folder, or, if its name is empty,
 // as long as the program runs.
 func NewMemory(dir string) (*Memory, error) {
@@ -69,35 +61,9 @@ func NewMemory(dir string) (*Memory, error) {
 	if dir == "" {
 		return m, nil
 	}
-	program, err := programID()
-	if err != nil {
-		return nil, fmt.Errorf("telling which program this is: %w", err)
-	}
-	sum := sha256.Sum256([]byte(program))
-	return m, m.open(dir, hex.EncodeToString(sum[:16]))
-}
-
-// open makes the program's folder, and removes those of programs that nobody
-// has used for long.
-func (m *Memory) open(dir, program string) error {
-	m.dir = filepath.Join(dir, program)
-	now := time.Now()
-	if err := os.Chtimes(m.dir, now, now); err == nil {
-		return nil
-	}
-	if err := os.MkdirAll(m.dir, 0o700); err != nil {
-		return fmt.Errorf("making the memory of layers: %w", err)
-	}
-	others, err := os.ReadDir(dir)
-	if err != nil {
-		return fmt.Errorf("making the memory of layers: %w", err)
-	}
-	for _, d := range others {
-		if info, err := d.Info(); err == nil && d.IsDir() && now.Sub(info.ModTime()) > forgetAge {
-			os.RemoveAll(filepath.Join(dir, d.Name())) // what stays is removed the next time
-		}
-	}
-	return nil
+	var err error
+	m.folder, err = memory.Open(dir)
+	return m, err
 }
 
 // layer returns what is in a layer: what is remembered, if the layer is still
@@ -193,7 +159,7 @@ func intact(ctx context.Context, l v1.Layer) error {
 	return nil
 }
 
-// A stored layer is what a file of the memory holds, after a line with its sum.
+// A stored layer is what the folder holds of one.
 type stored struct {
 	Unpacked int64
 	Entries  []storedEntry
@@ -217,15 +183,11 @@ type storedEntry struct {
 // load returns what is remembered of a layer in the folder, nil if there is
 // nothing or not as it was written.
 func (m *Memory) load(key string) *contents {
-	if m.dir == "" {
+	if m.folder == nil {
 		return nil
 	}
-	raw, err := os.ReadFile(filepath.Join(m.dir, key))
-	if err != nil {
-		return nil
-	}
-	line, text, _ := bytes.Cut(raw, []byte("\n"))
-	if string(line) != sumLine(text) {
+	text := m.folder.Load(key)
+	if text == nil {
 		return nil
 	}
 	var s stored
@@ -249,7 +211,7 @@ func (m *Memory) load(key string) *contents {
 }
 
 func (m *Memory) save(key string, c *contents) error {
-	if m.dir == "" {
+	if m.folder == nil {
 		return nil
 	}
 	s := stored{c.unpacked, make([]storedEntry, len(c.entries))}
@@ -260,22 +222,5 @@ func (m *Memory) save(key string, c *contents) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(m.dir, ".new-*")
-	if err != nil {
-		return fmt.Errorf("writing the memory of layers: %w", err)
-	}
-	_, err = f.Write(append([]byte(sumLine(text)+"\n"), text...))
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(m.dir, key))
-	}
-	if err != nil {
-		return fmt.Errorf("writing the memory of layers: %w", errors.Join(err, os.Remove(f.Name())))
-	}
-	return nil
-}
-
-func sumLine(text []byte) string {
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:])
+	return m.folder.Save(key, text)
 }

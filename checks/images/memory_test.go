@@ -15,6 +15,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/tools/txtar"
+
+	"temper/checks/memory"
 )
 
 // A watched layer counts how often it is read, and may have other bytes than
@@ -309,31 +311,12 @@ func TestMemoryThatIsDamaged(t *testing.T) {
 			t.Errorf("%s: after that it was read %d times, want none", name, n)
 		}
 	}
-	other := &Memory{layers: make(map[string]*recollection)}
-	if err := other.open(dir, "another program"); err != nil {
+	folder, err := memory.OpenAs(dir, "another program")
+	if err != nil {
 		t.Fatal(err)
 	}
+	other := &Memory{folder: folder, layers: make(map[string]*recollection)}
 	if n := read(other); n != 1 {
 		t.Errorf("another program read the layer %d times, want once", n)
-	}
-}
-
-// The build id is what "go tool buildid" says it is.
-func TestProgramID(t *testing.T) {
-	name, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if id := buildID(f); strings.Count(id, "/") != 3 {
-		t.Errorf("the build id of this test is %q, want four parts", id)
-	}
-	id, err := programID()
-	if err != nil || id == "" {
-		t.Errorf("programID: %q, %v", id, err)
 	}
 }
