@@ -2,6 +2,7 @@ package sources
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -87,6 +88,7 @@ func programOf(t testing.TB, files []txtar.File) *Program {
 		for _, spec := range parsed.Imports {
 			to, _ := strconv.Unquote(spec.Path.Value)
 			imports[at] = append(imports[at], to)
+			packages[at].Direct = append(packages[at].Direct, to)
 		}
 	}
 	p := &Program{Arch: runtime.GOARCH}
@@ -120,6 +122,12 @@ func programOf(t testing.TB, files []txtar.File) *Program {
 		return nil, fmt.Errorf("package %s is not among the standard packages of cases", at)
 	}
 	compile(t, p, packages, std, compiled)
+	p.ID = func(at string) string {
+		if data, ok := compiled[at]; ok {
+			return fmt.Sprintf("%x", sha256.Sum256(data))
+		}
+		return std[at] // the name is the content's
+	}
 	return p
 }
 
@@ -137,7 +145,7 @@ func compile(t testing.TB, p *Program, packages map[string]*Package, std map[str
 		}
 	}
 	for i, pkg := range p.Packages {
-		args := []string{"tool", "compile", "-p", pkg.Path, "-complete", "-o", filepath.Join(dir, strconv.Itoa(i)+".a"), "-importcfg", filepath.Join(dir, "cfg")}
+		args := []string{"tool", "compile", "-p", pkg.Path, "-complete", "-trimpath", dir, "-o", filepath.Join(dir, strconv.Itoa(i)+".a"), "-importcfg", filepath.Join(dir, "cfg")}
 		if err := os.WriteFile(filepath.Join(dir, "cfg"), []byte(config.String()), 0o666); err != nil {
 			t.Fatal(err)
 		}
@@ -200,7 +208,7 @@ func TestCode(t *testing.T) {
 			if i >= 0 {
 				rules = CodeRules[i : i+1]
 			}
-			found, err := programOf(t, archive.Files).analyze(t.Context(), rules)
+			found, err := programOf(t, archive.Files).analyze(t.Context(), rules, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

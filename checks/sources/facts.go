@@ -36,15 +36,9 @@ func newPackageFacts() *packageFacts {
 	}
 }
 
-// of returns what has been said about a package that another one imports, or nil.
-func (r *run) of(path string) *packageFacts {
-	r.factsLock.Lock()
-	defer r.factsLock.Unlock()
-	return r.facts[path]
-}
-
 // give lets an analyzer ask for facts and state them.
-func (r *run) give(p *analysis.Pass, own *packageFacts) {
+func (s *seen) give(p *analysis.Pass) {
+	own := s.facts
 	fill := func(into analysis.Fact, from analysis.Fact, ok bool) bool {
 		if ok {
 			reflect.ValueOf(into).Elem().Set(reflect.ValueOf(from).Elem())
@@ -61,7 +55,7 @@ func (r *run) give(p *analysis.Pass, own *packageFacts) {
 			f, ok := own.objects[objectFact{o, kind}]
 			return fill(into, f, ok)
 		}
-		facts := r.of(o.Pkg().Path())
+		facts := s.below[o.Pkg().Path()]
 		if facts == nil || len(facts.paths) == 0 {
 			return false
 		}
@@ -82,7 +76,7 @@ func (r *run) give(p *analysis.Pass, own *packageFacts) {
 	p.ImportPackageFact = func(pkg *types.Package, into analysis.Fact) bool {
 		facts := own
 		if pkg != p.Pkg {
-			if facts = r.of(pkg.Path()); facts == nil {
+			if facts = s.below[pkg.Path()]; facts == nil {
 				return false
 			}
 		}

@@ -1,0 +1,171 @@
+package sources
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"runtime"
+	"slices"
+
+	"golang.org/x/tools/go/analysis"
+)
+
+// look analyzes one package, when those that it imports have been.
+func (r *run) look(s *seen) error {
+	pkg := s.Package
+	fset := token.NewFileSet()
+	var files []*ast.File
+	wrong := &TypeError{Package: pkg.Path}
+	mode := parser.SkipObjectResolution
+	if pkg.Own {
+		mode |= parser.ParseComments
+	}
+	for _, f := range pkg.Files {
+		parsed, err := parser.ParseFile(fset, f.Name, f.Content, mode)
+		if err != nil {
+			wrong.Errors = append(wrong.Errors, err)
+			continue
+		}
+		files = append(files, parsed)
+	}
+	info := &types.Info{
+		Types: make(map[ast.Expr]types.TypeAndValue), Instances: make(map[*ast.Ident]types.Instance),
+		Defs: make(map[*ast.Ident]types.Object), Uses: make(map[*ast.Ident]types.Object),
+		Implicits: make(map[ast.Node]types.Object), Selections: make(map[*ast.SelectorExpr]*types.Selection),
+		Scopes: make(map[ast.Node]*types.Scope), FileVersions: make(map[*ast.File]string),
+	}
+	config := &types.Config{
+		Importer: mapped{r, pkg},
+		Sizes:    types.SizesFor("gc", cmp.Or(r.Arch, runtime.GOARCH)),
+		Error:    func(err error) { wrong.Errors = append(wrong.Errors, err) },
+	}
+	if pkg.Go != "" {
+		config.GoVersion = "go" + pkg.Go
+	}
+	var typed *types.Package
+	if len(wrong.Errors) == 0 {
+		typed, _ = config.Check(pkg.Path, fset, files, info) // which tells of every error
+	}
+	if len(wrong.Errors) > 0 {
+		return wrong
+	}
+	if err := r.apply(s, fset, files, typed, info, config.Sizes); err != nil {
+		return err
+	}
+	return r.remember(s)
+}
+
+// apply runs the analyzers on a package that is typed.
+func (r *run) apply(s *seen, fset *token.FileSet, files []*ast.File, typed *types.Package, info *types.Info, sizes types.Sizes) error {
+	pkg := s.Package
+	s.facts = newPackageFacts()
+	results := make(map[*analysis.Analyzer]any)
+	var do func(a *analysis.Analyzer, report func(analysis.Diagnostic)) error
+	do = func(a *analysis.Analyzer, report func(analysis.Diagnostic)) error {
+		if _, done := results[a]; done {
+			return nil
+		}
+		of := make(map[*analysis.Analyzer]any)
+		for _, need := range a.Requires {
+			if err := do(need, func(analysis.Diagnostic) {}); err != nil {
+				return err
+			}
+			of[need] = results[need]
+		}
+		p := &analysis.Pass{
+			Analyzer: a, Fset: fset, Files: files, Pkg: typed, TypesInfo: info, TypesSizes: sizes, ResultOf: of,
+			Report: report, Module: &analysis.Module{Path: pkg.Module, GoVersion: pkg.Go},
+			ReadFile: func(name string) ([]byte, error) {
+				for _, f := range pkg.Files {
+					if f.Name == name {
+						return bytes.Clone(f.Content), nil
+					}
+				}
+				return nil, fmt.Errorf("%s is not of package %s", name, pkg.Path)
+			},
+		}
+		s.give(p)
+		result, err := a.Run(p)
+		if err != nil {
+			return fmt.Errorf("%s of package %s: %w", a.Name, pkg.Path, err)
+		}
+		results[a] = result
+		return nil
+	}
+	for _, rule := range r.rules {
+		if !pkg.Own && !hasFacts(rule.Analyzer) {
+			continue
+		}
+		report := func(d analysis.Diagnostic) {
+			if pkg.Own {
+				s.found = append(s.found, told(rule, d, fset, files, typed))
+			}
+		}
+		if err := do(rule.Analyzer, report); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hasFacts tells whether an analyzer, or one that it needs, says something about a
+// package to those that import it.
+func hasFacts(a *analysis.Analyzer) bool {
+	return len(a.FactTypes) > 0 || slices.ContainsFunc(a.Requires, hasFacts)
+}
+
+// told is a diagnostic without the syntax that it is about.
+func told(rule *Code, d analysis.Diagnostic, fset *token.FileSet, files []*ast.File, typed *types.Package) Diagnostic {
+	at := fset.Position(d.Pos)
+	out := Diagnostic{
+		Rule: rule.Name, Category: d.Category, Message: d.Message, In: typed.Path(),
+		File: at.Filename, Line: at.Line, Column: at.Column,
+	}
+	for _, f := range files {
+		if f.FileStart <= d.Pos && d.Pos < f.FileEnd {
+			out.In += enclosing(f, d.Pos)
+		}
+	}
+	if len(d.SuggestedFixes) > 0 {
+		for _, e := range d.SuggestedFixes[0].TextEdits {
+			end := e.End
+			if !end.IsValid() {
+				end = e.Pos
+			}
+			file := fset.File(e.Pos)
+			out.Fixes = append(out.Fixes, Fix{file.Name(), file.Offset(e.Pos), file.Offset(end), string(e.NewText)})
+		}
+	}
+	return out
+}
+
+// enclosing is the name of the function that a position is in, with a dot, or empty.
+func enclosing(f *ast.File, pos token.Pos) string {
+	for _, d := range f.Decls {
+		fn, ok := d.(*ast.FuncDecl)
+		if !ok || pos < fn.Pos() || fn.End() <= pos {
+			continue
+		}
+		if fn.Recv != nil && len(fn.Recv.List) == 1 {
+			on := fn.Recv.List[0].Type
+			if star, ok := on.(*ast.StarExpr); ok {
+				on = star.X
+			}
+			switch generic := on.(type) {
+			case *ast.IndexExpr:
+				on = generic.X
+			case *ast.IndexListExpr:
+				on = generic.X
+			}
+			if id, ok := on.(*ast.Ident); ok {
+				return "." + id.Name + "." + fn.Name.Name
+			}
+		}
+		return "." + fn.Name.Name
+	}
+	return ""
+}
