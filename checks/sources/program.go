@@ -16,6 +16,9 @@ type Program struct {
 	// ID names what Export opens by its content, empty where that is not known. Nil
 	// stands for a program that nothing is remembered of.
 	ID func(path string) string
+	// Without are the paths of packages of the repository that are not looked at, since
+	// they are there with cgo only and so in no image.
+	Without []string
 	// Arch is the GOARCH that the program is for.
 	Arch string
 }

@@ -13,6 +13,9 @@ type Package struct {
 	ImportPath, Name, Dir string
 	// GoFiles are the names of the files in Dir that the compiler is given.
 	GoFiles []string
+	// CgoFiles are those for which it needs a C compiler, and only listed where there
+	// may be one.
+	CgoFiles []string
 	// Imports are as the files have them, and ImportMap says what those of them mean
 	// that mean something else.
 	Imports   []string

@@ -109,17 +109,10 @@ type listed struct {
 
 // list asks Go for the packages of modules. With -find, Go resolves no imports
 // and hardly ever needs other modules (it does for a go.mod from before Go
-// 1.17, which does not name them all). So the network is tried second.
+// 1.17, which does not name them all).
 func list(ctx context.Context, root, workfile string, modules []string, cgo string) ([]listed, error) {
 	args := []string{"list", "-e", "-find", "-json=Dir,ImportPath,Name,GoFiles,CgoFiles,Error"}
-	for _, module := range modules {
-		args = append(args, "./"+path.Join(slashed(root, module), "..."))
-	}
-	env := append(environment(root, workfile), "CGO_ENABLED="+cgo)
-	out, err := run(ctx, root, append(env, "GOPROXY=off"), args)
-	if err != nil && ctx.Err() == nil {
-		out, err = run(ctx, root, env, args)
-	}
+	out, err := about(ctx, root, workfile, modules, cgo, args)
 	if err != nil {
 		return nil, fmt.Errorf("listing packages: %w", err)
 	}
@@ -133,6 +126,35 @@ func list(ctx context.Context, root, workfile string, modules []string, cgo stri
 		}
 		all = append(all, p)
 	}
+}
+
+// AboutPackages runs a go command about all packages of the go.work or module in a
+// folder, with the user's Go and as they are compiled for an image, and returns what it
+// prints. With cgo, those count as well that need a C compiler.
+func AboutPackages(ctx context.Context, folder string, cgo bool, args ...string) ([]byte, error) {
+	workfile, modules, err := modulesOf(folder)
+	if err != nil {
+		return nil, err
+	}
+	enabled := "0"
+	if cgo {
+		enabled = "1"
+	}
+	return about(ctx, folder, workfile, modules, enabled, args)
+}
+
+// about adds the packages of modules to the arguments of a go command. The network is
+// tried second.
+func about(ctx context.Context, root, workfile string, modules []string, cgo string, args []string) ([]byte, error) {
+	for _, module := range modules {
+		args = append(args, "./"+path.Join(slashed(root, module), "..."))
+	}
+	env := append(environment(root, workfile), "CGO_ENABLED="+cgo)
+	out, err := run(ctx, root, append(env, "GOPROXY=off"), args)
+	if ctx.Err() == nil && (err != nil || bytes.Contains(out, []byte("GOPROXY=off"))) {
+		out, err = run(ctx, root, env, args)
+	}
+	return out, err
 }
 
 // environment is the user's own, for access to modules and toolchains, with

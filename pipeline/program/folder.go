@@ -1,0 +1,161 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"temper/checks/sources"
+	"temper/pipeline/binary"
+	"temper/pipeline/service"
+)
+
+// A BrokenError says, in Go's words, why a program is not looked at.
+type BrokenError struct {
+	// Folder is where it lies, and Tags are the build tags that its files were chosen by.
+	Folder string
+	Tags   []string
+	// Said is one for each thing that is wrong, with its file and line.
+	Said []string
+}
+
+func (e *BrokenError) Error() string {
+	build := "GOOS=linux CGO_ENABLED=0 go build"
+	if len(e.Tags) > 0 {
+		build += " -tags=" + strings.Join(e.Tags, ",")
+	}
+	return fmt.Sprintf("the packages in %s do not compile, so nobody has looked at them:\n%s\nmend them until this is quiet: %s ./...",
+		e.Folder, strings.Join(e.Said, "\n"), build)
+}
+
+// ErrNone tells that there is no package for an image in a folder.
+var ErrNone = errors.New("no Go package for linux without cgo")
+
+// Repository returns the programs of a repository's services: for each go.work, or
+// module that none uses, and each choice of build tags, all packages of it.
+func Repository(ctx context.Context, repo *service.Repository) ([]*sources.Program, error) {
+	type folder struct{ dir, tags string }
+	var folders []folder
+	for _, svc := range repo.Services {
+		dir := svc.Module
+		if svc.Workfile != "" {
+			dir = filepath.Dir(svc.Workfile)
+		}
+		if f := (folder{dir, strings.Join(svc.BuildTags, ",")}); !slices.Contains(folders, f) {
+			folders = append(folders, f)
+		}
+	}
+	var all []*sources.Program
+	for _, f := range folders {
+		p, err := Folder(ctx, repo.Dir, f.dir, strings.FieldsFunc(f.tags, func(r rune) bool { return r == ',' }))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// Folder returns the program that all packages of the go.work or module in a folder
+// make, with the files that build tags choose and without tests. Files are named relative
+// to the root, which the folder is or lies in. Packages of the repository that need cgo,
+// and those that need them, are left out as they are from an image; the program names
+// them. Where nothing remains the error is [ErrNone].
+func Folder(ctx context.Context, root, folder string, tags []string) (*sources.Program, error) {
+	root, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		return nil, err
+	}
+	if folder, err = filepath.EvalSymlinks(folder); err != nil {
+		return nil, err
+	}
+	all, err := list(ctx, folder, false, append(binary.ListArguments(tags), "-e", "-pgo=off"))
+	if err != nil {
+		return nil, err
+	}
+	without, err := needCgo(ctx, root, folder, tags, all)
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(p *binary.Package) bool { return without[p.ImportPath] })
+	if said := wrong(folder, all); len(said) > 0 {
+		return nil, &BrokenError{folder, tags, said}
+	}
+	p, err := assemble(root, "amd64", all)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Packages) == 0 {
+		return nil, fmt.Errorf("%s: %w", folder, ErrNone)
+	}
+	p.Without = slices.Sorted(maps.Keys(without))
+	return p, nil
+}
+
+func list(ctx context.Context, folder string, cgo bool, args []string) ([]*binary.Package, error) {
+	out, err := service.AboutPackages(ctx, folder, cgo, args...)
+	if err != nil {
+		return nil, fmt.Errorf("listing the packages in %s: %w", folder, err)
+	}
+	all, err := binary.ParsePackages(out)
+	if err != nil {
+		return nil, fmt.Errorf("listing the packages in %s: %w", folder, err)
+	}
+	return all, nil
+}
+
+// needCgo returns the packages of the repository that are not there without cgo, or are
+// not whole and do not compile, and those that import them.
+func needCgo(ctx context.Context, root, folder string, tags []string, all []*binary.Package) (map[string]bool, error) {
+	args := []string{"list", "-e", "-json=ImportPath,Dir,CgoFiles,Module", "-find"}
+	if len(tags) > 0 {
+		args = append(args, "-tags="+strings.Join(tags, ","))
+	}
+	with, err := list(ctx, folder, true, args)
+	if err != nil {
+		return nil, err
+	}
+	whole := make(map[string]bool)
+	for _, p := range all {
+		whole[p.ImportPath] = p.Error == nil
+	}
+	without := make(map[string]bool)
+	for _, p := range with {
+		if len(p.CgoFiles) > 0 && isOwn(root, p) && !whole[p.ImportPath] {
+			without[p.ImportPath] = true
+		}
+	}
+	for _, p := range all { // after what they import
+		if slices.ContainsFunc(p.Direct(), func(path string) bool { return without[path] }) {
+			without[p.ImportPath] = true
+		}
+	}
+	return without, nil
+}
+
+// wrong says what is, once and in the order of the packages.
+func wrong(folder string, all []*binary.Package) []string {
+	var said []string
+	for _, p := range all {
+		if p.Error == nil {
+			continue
+		}
+		text := strings.TrimSpace(p.Error.Err)
+		// Go puts the package before what its compiler says.
+		if first, rest, ok := strings.Cut(text, "\n"); ok && strings.HasPrefix(first, "# ") {
+			text = rest
+		}
+		if p.Error.Pos != "" && !strings.HasPrefix(text, p.Error.Pos) {
+			text = p.Error.Pos + ": " + text
+		}
+		text = strings.ReplaceAll(text, folder+string(filepath.Separator), "")
+		if !slices.Contains(said, text) {
+			said = append(said, text)
+		}
+	}
+	return said
+}

@@ -1,0 +1,125 @@
+// Package program brings Go code to the rules about it: the packages that a service's
+// binary is made of, or all of a repository.
+//
+// [Of] takes the program from what [binary.Build] has just compiled: those files, chosen
+// by those build tags, and the types that the compiler left. [Repository] and [Folder]
+// ask the user's Go, which compiles what it has not. Nothing of a program that does not
+// compile is looked at: that is an error, in Go's words.
+package program
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"temper/checks/sources"
+	"temper/pipeline/binary"
+	"temper/pipeline/service"
+)
+
+// Of returns the program that a service's binary for a platform is made of.
+func Of(svc *service.Service, p v1.Platform, imports *binary.Imports) (*sources.Program, error) {
+	return assemble(svc.Root, p.Architecture, imports.Packages())
+}
+
+// assemble makes a program of packages, whose files it names relative to the root.
+// Each comes after those that it imports.
+func assemble(root, arch string, all []*binary.Package) (*sources.Program, error) {
+	by := make(map[string]*binary.Package)
+	for _, p := range all {
+		by[p.ImportPath] = p
+	}
+	p := &sources.Program{
+		Arch: arch,
+		Export: func(path string) (io.ReadCloser, error) {
+			if by[path] == nil || by[path].Export == "" {
+				return nil, fmt.Errorf("the compiler has left nothing about package %s", path)
+			}
+			return os.Open(by[path].Export)
+		},
+		ID: func(path string) string {
+			if by[path] == nil {
+				return ""
+			}
+			return by[path].BuildID
+		},
+	}
+	wanted := servers(root, all, by)
+	for _, listed := range all {
+		if len(listed.GoFiles) == 0 {
+			continue // it has tests only
+		}
+		if own := isOwn(root, listed); own || wanted[listed.ImportPath] {
+			pkg, err := read(root, listed, own)
+			if err != nil {
+				return nil, err
+			}
+			p.Packages = append(p.Packages, pkg)
+		}
+	}
+	return p, nil
+}
+
+// isOwn tells whether a package is of the repository: of a module that is at hand, or
+// that a replace directive takes from a folder of it.
+func isOwn(root string, p *binary.Package) bool {
+	m := p.Module
+	return m != nil && !p.Standard && within(root, p.Dir) && (m.Main || m.Replace != nil && m.Replace.Version == "")
+}
+
+// servers are the packages of others that may say something about servers and clients
+// to the repository's own: they import net/http, and so does all between.
+func servers(root string, all []*binary.Package, by map[string]*binary.Package) map[string]bool {
+	wanted := make(map[string]bool)
+	var follow func(p *binary.Package)
+	follow = func(p *binary.Package) {
+		for _, path := range p.Direct() {
+			to := by[path]
+			if to == nil || to.Standard || wanted[path] || isOwn(root, to) || !slices.Contains(to.Imports, "net/http") {
+				continue
+			}
+			wanted[path] = true
+			follow(to)
+		}
+	}
+	for _, p := range all {
+		if isOwn(root, p) {
+			follow(p)
+		}
+	}
+	return wanted
+}
+
+// read reads the files of a package.
+func read(root string, p *binary.Package, own bool) (*sources.Package, error) {
+	pkg := &sources.Package{Path: p.ImportPath, Imports: p.ImportMap, Direct: p.Direct(), Own: own}
+	if p.Module != nil {
+		pkg.Go = p.Module.GoVersion
+	}
+	name := p.ImportPath
+	if own {
+		rel, err := filepath.Rel(root, p.Dir)
+		if err != nil {
+			return nil, err
+		}
+		name = filepath.ToSlash(rel)
+	}
+	for _, file := range p.GoFiles {
+		content, err := os.ReadFile(filepath.Join(p.Dir, file))
+		if err != nil {
+			return nil, fmt.Errorf("reading package %s: %w", p.ImportPath, err)
+		}
+		pkg.Files = append(pkg.Files, sources.File{Name: path.Join(name, file), Content: content})
+	}
+	return pkg, nil
+}
+
+func within(root, dir string) bool {
+	rel, err := filepath.Rel(root, dir)
+	return err == nil && filepath.IsLocal(rel)
+}

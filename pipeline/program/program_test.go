@@ -1,0 +1,479 @@
+package program
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/tools/go/analysis"
+	"golang.org/x/tools/txtar"
+
+	"temper/checks"
+	"temper/checks/sources"
+	"temper/pipeline/binary"
+	"temper/pipeline/service"
+)
+
+// write puts a txtar on disk and returns its folder, free of symbolic links.
+func write(t testing.TB, tree string) string {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range txtar.Parse([]byte(tree)).Files {
+		path := filepath.Join(dir, f.Name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, f.Data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// outline is what a program consists of: its packages, with the files of those that are
+// the repository's own.
+func outline(p *sources.Program) []string {
+	var lines []string
+	for _, pkg := range p.Packages {
+		line := pkg.Path
+		if !pkg.Own {
+			line += " (not own)"
+		} else {
+			for _, f := range pkg.Files {
+				line += " " + f.Name
+			}
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// shop has a module beside it that it takes from a folder of the repository, one
+// from outside of it, a file for a tag, one for another system, and tests.
+const shop = `
+-- repo/shop/go.mod --
+module example.com/shop
+
+go 1.26
+
+require (
+	example.com/agent v1.0.0
+	example.com/web v1.0.0
+)
+
+replace (
+	example.com/agent => ../agent
+	example.com/web => ../../outside/web
+)
+-- repo/shop/cmd/shop/main.go --
+package main
+
+import (
+	"example.com/agent"
+	"example.com/shop/internal/serve"
+	"example.com/web/router"
+)
+
+func main() { agent.Start(); serve.Serve(router.New()) }
+-- repo/shop/cmd/shop/main_test.go --
+package main
+
+import "testing"
+
+func Test(*testing.T) {}
+-- repo/shop/internal/serve/serve.go --
+package serve
+
+import "net/http"
+
+func Serve(h http.Handler) { http.ListenAndServe("", h) }
+-- repo/shop/internal/serve/debug.go --
+//go:build debug
+
+package serve
+
+import _ "net/http/pprof"
+-- repo/shop/internal/serve/windows.go --
+//go:build windows
+
+package serve
+-- repo/shop/unused/unused.go --
+package unused
+-- repo/agent/go.mod --
+module example.com/agent
+
+go 1.25
+-- repo/agent/agent.go --
+package agent
+
+import "example.com/web/quiet"
+
+func Start() { quiet.Do() }
+-- outside/web/go.mod --
+module example.com/web
+
+go 1.24
+-- outside/web/router/router.go --
+package router
+
+import (
+	"net/http"
+
+	"example.com/web/deep"
+	"example.com/web/quiet"
+)
+
+func New() http.Handler { quiet.Do(); return deep.New() }
+-- outside/web/deep/deep.go --
+package deep
+
+import "net/http"
+
+func New() http.Handler { return http.NewServeMux() }
+-- outside/web/quiet/quiet.go --
+package quiet
+
+import "example.com/web/behind"
+
+func Do() { behind.Do() }
+-- outside/web/behind/behind.go --
+package behind
+
+import "net/http"
+
+func Do() { http.Get("") }
+`
+
+// What is looked at are the packages of the repository, wherever in it their module
+// lies, and those of others that speak HTTP to them without a silent one between.
+func TestFolder(t *testing.T) {
+	dir := write(t, shop)
+	for _, tc := range []struct {
+		tags []string
+		want []string
+	}{
+		{nil, []string{
+			"example.com/agent agent/agent.go",
+			"example.com/shop/internal/serve shop/internal/serve/serve.go",
+			"example.com/web/deep (not own)",
+			"example.com/web/router (not own)",
+			"example.com/shop/cmd/shop shop/cmd/shop/main.go",
+			"example.com/shop/unused shop/unused/unused.go",
+		}},
+		{[]string{"debug"}, []string{
+			"example.com/agent agent/agent.go",
+			"example.com/shop/internal/serve shop/internal/serve/debug.go shop/internal/serve/serve.go",
+			"example.com/web/deep (not own)",
+			"example.com/web/router (not own)",
+			"example.com/shop/cmd/shop shop/cmd/shop/main.go",
+			"example.com/shop/unused shop/unused/unused.go",
+		}},
+	} {
+		p, err := Folder(t.Context(), filepath.Join(dir, "repo"), filepath.Join(dir, "repo", "shop"), tc.tags)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(tc.want, outline(p)); diff != "" {
+			t.Errorf("tags %v (-want +got):\n%s", tc.tags, diff)
+		}
+		for i, want := range []string{"1.25", "1.26", "1.24"} {
+			if got := p.Packages[i].Go; got != want {
+				t.Errorf("%s is in Go %s, want %s", p.Packages[i].Path, got, want)
+			}
+		}
+		report, err := sources.Check(t.Context(), "shop", []*sources.Code{looks(new(atomic.Int32))}, nil, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(report.Findings) != 1 || report.Findings[0].Where() != "shop/internal/serve/serve.go:5:35 example.com/shop/internal/serve.Serve" {
+			t.Errorf("found %v, want one in shop/internal/serve/serve.go", report.Findings)
+		}
+	}
+}
+
+// looks returns a rule that reports the calls of ListenAndServe, and counts the packages
+// that it looks at.
+func looks(packages *atomic.Int32) *sources.Code {
+	return &sources.Code{
+		Rule: checks.Rule{Name: "no-listening", Severity: checks.Error, Doc: "nobody listens"},
+		Analyzer: &analysis.Analyzer{Name: "nolistening", Doc: "nobody listens", Run: func(p *analysis.Pass) (any, error) {
+			packages.Add(1)
+			for id, o := range p.TypesInfo.Uses {
+				if o.Name() == "ListenAndServe" && o.Pkg().Path() == "net/http" {
+					p.Report(analysis.Diagnostic{Pos: id.Pos(), Message: "it listens"})
+				}
+			}
+			return nil, nil
+		}},
+	}
+}
+
+// The program of a service is what was built: its main package and what that imports,
+// with its tags, from the types that are in its own cache. What is remembered of it is
+// not read again.
+func TestOf(t *testing.T) {
+	root := write(t, `
+-- shop/go.mod --
+module example.com/shop
+
+go 1.26
+-- shop/cmd/shop/main.go --
+package main
+
+import "example.com/shop/greeting"
+
+func main() { println(greeting.Hello) }
+-- shop/cmd/shop/debug.go --
+//go:build debug
+
+package main
+
+var debug = true
+-- shop/greeting/greeting.go --
+package greeting
+
+const Hello = "hello"
+-- shop/unused/unused.go --
+package unused
+`)
+	module := filepath.Join(root, "shop")
+	platform := v1.Platform{OS: "linux", Architecture: "arm64"}
+	svc := &service.Service{
+		Name: "shop", Root: root, Dir: module, Module: module, Package: "./cmd/shop", Path: "/shop", User: service.DefaultUser,
+		BuildTags: []string{"debug"},
+	}
+	repo := &service.Repository{Dir: root, Base: service.BuiltinBase, Platforms: []v1.Platform{platform}, Services: []*service.Service{svc}}
+	ctx := t.Context()
+	toolchain, err := binary.Select(ctx, repo, svc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	imports, err := binary.Deps(ctx, svc, platform, toolchain, binary.Options{Cache: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Of(svc, platform, imports)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"example.com/shop/greeting shop/greeting/greeting.go",
+		"example.com/shop/cmd/shop shop/cmd/shop/debug.go shop/cmd/shop/main.go",
+	}
+	if diff := cmp.Diff(want, outline(p)); diff != "" {
+		t.Errorf("packages (-want +got):\n%s", diff)
+	}
+	if p.Arch != "arm64" {
+		t.Errorf("the program is for %s, want arm64", p.Arch)
+	}
+	memory, err := sources.NewMemory(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var looked atomic.Int32
+	for range 2 {
+		if _, err := sources.Check(ctx, "shop", []*sources.Code{looks(&looked)}, memory, p); err != nil {
+			t.Error(err)
+		}
+		p.Export = nil
+	}
+	if n := looked.Load(); n != 2 {
+		t.Errorf("looked at %d packages in two checks, want 2", n)
+	}
+}
+
+// All that is wrong is told at once, with files and lines, and by what to see it again.
+func TestBroken(t *testing.T) {
+	dir := write(t, `
+-- go.mod --
+module example.com/shop
+
+go 1.26
+-- a/a.go --
+package a
+
+func F() int { return "text" }
+-- b/b.go --
+package b
+
+import "example.com/shop/nowhere"
+
+var _ = nowhere.F
+-- c/c.go --
+package c
+
+func F( {
+-- d/d.go --
+package d
+
+import "example.com/shop/a"
+
+var _ = a.F
+-- e/e.go --
+package e
+-- e/f.go --
+package f
+`)
+	_, err := Folder(t.Context(), dir, dir, []string{"debug"})
+	var broken *BrokenError
+	if !errors.As(err, &broken) {
+		t.Fatalf("error %v, want one of what is broken", err)
+	}
+	for _, want := range []string{
+		"a/a.go:3:23: cannot use", "b/b.go:3:8: no required module provides package example.com/shop/nowhere", "c/c.go:3:9: syntax error",
+		"found packages e (e.go) and f (f.go)", "CGO_ENABLED=0 go build -tags=debug ./...",
+	} {
+		if n := strings.Count(err.Error(), want); n != 1 {
+			t.Errorf("it says %d times, want once: %s", n, want)
+		}
+	}
+	if strings.Contains(err.Error(), "\n"+dir) {
+		t.Error("files are not named relative to the folder")
+	}
+	if t.Failed() {
+		t.Log(err)
+	}
+}
+
+// What needs cgo is no part of an image's program, nor is what needs that; and a
+// workspace is all of its modules.
+func TestWithoutCgo(t *testing.T) {
+	dir := write(t, `
+-- go.work --
+go 1.26
+
+use (
+	./one
+	./two
+)
+-- one/go.mod --
+module example.com/one
+
+go 1.26
+-- one/c/c.go --
+package c
+
+// int f(void) { return 1; }
+import "C"
+
+func F() int { return int(C.f()) }
+-- one/part/part.go --
+package part
+
+func G() int { return f() }
+-- one/part/cgo.go --
+package part
+
+import "C"
+
+func f() int { return 1 }
+-- one/either/cgo.go --
+package either
+
+import "C"
+
+func F() {}
+-- one/either/pure.go --
+//go:build !cgo
+
+package either
+
+func F() {}
+-- one/windows/windows.go --
+//go:build windows
+
+package windows
+-- two/go.mod --
+module example.com/two
+
+go 1.26
+-- two/uses/uses.go --
+package uses
+
+import "example.com/one/c"
+
+var _ = c.F
+-- two/again/again.go --
+package again
+
+import "example.com/two/uses"
+
+var _ = uses.X
+-- two/pure/pure.go --
+package pure
+
+import "example.com/one/either"
+
+var _ = either.F
+`)
+	p, err := Folder(t.Context(), dir, dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"example.com/one/either one/either/pure.go", "example.com/two/pure two/pure/pure.go"}, outline(p)); diff != "" {
+		t.Errorf("packages (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"example.com/one/c", "example.com/one/part", "example.com/two/again", "example.com/two/uses"}, p.Without); diff != "" {
+		t.Errorf("left out (-want +got):\n%s", diff)
+	}
+}
+
+// A folder with nothing for an image in it is an answer of its own.
+func TestNone(t *testing.T) {
+	dir := write(t, `
+-- go.mod --
+module example.com/none
+
+go 1.26
+-- a_test.go --
+package a
+-- windows/windows.go --
+//go:build windows
+
+package windows
+`)
+	if p, err := Folder(t.Context(), dir, dir, nil); !errors.Is(err, ErrNone) {
+		t.Errorf("program %v, error %v; want %v", p, err, ErrNone)
+	}
+}
+
+// A repository is all modules of its services, by the tags of each.
+func TestRepository(t *testing.T) {
+	dir := write(t, shop+`
+-- repo/temper.yaml --
+services:
+  - {name: shop, dir: shop, package: ./cmd/shop}
+  - {name: debug, dir: shop, package: ./cmd/shop, tags: [debug]}
+  - {name: again, dir: shop, package: ./cmd/shop, tags: [debug]}
+`)
+	repo, err := service.Load(t.Context(), filepath.Join(dir, "repo"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	programs, err := Repository(t.Context(), repo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for _, p := range programs {
+		for _, pkg := range p.Packages {
+			if pkg.Path == "example.com/shop/internal/serve" {
+				for _, f := range pkg.Files {
+					files = append(files, f.Name)
+				}
+			}
+		}
+	}
+	want := []string{"shop/internal/serve/debug.go", "shop/internal/serve/serve.go", "shop/internal/serve/serve.go"}
+	if diff := cmp.Diff(want, files); diff != "" {
+		t.Errorf("files of both programs (-want +got):\n%s", diff)
+	}
+}
