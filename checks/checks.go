@@ -278,7 +278,8 @@ func Merge(of Subject, parts ...*Report) (*Report, error) {
 	return whole, nil
 }
 
-// Join adds what other rules found about the same subject to a report.
+// Join adds what other rules found about the same subject to a report, or the same
+// rules in another part of it.
 func Join(r *Report, more ...*Report) *Report {
 	whole := r.clone()
 	for _, m := range more {
@@ -287,6 +288,7 @@ func Join(r *Report, more ...*Report) *Report {
 		whole.Notices = append(whole.Notices, m.Notices...)
 	}
 	whole.sort()
+	whole.Rules = slices.Compact(whole.Rules)
 	return whole
 }
 

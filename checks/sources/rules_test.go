@@ -68,7 +68,7 @@ func TestRules(t *testing.T) {
 			}
 		})
 	}
-	for _, r := range AllRules() {
+	for _, r := range Rules {
 		for _, fails := range []bool{false, true} {
 			if !outcomes[fmt.Sprint(r.Name, fails)] {
 				t.Errorf("testdata/%s has no case where it fails=%v", r.Name, fails)

@@ -1,5 +1,9 @@
-// Package sources holds the rules about the source that a service is made of:
-// for now about what its go.mod requires.
+// Package sources holds the rules about the source that a service is made of.
+//
+// [Rules] are about a go.mod. [CodeRules] are about Go code: each has an analyzer of
+// golang.org/x/tools/go/analysis, and [Check] runs them over a [Program], the packages of
+// a repository with what the compiler left about those that they import. Facts carry what
+// a function does, such as to serve without a timeout, to the packages that call it.
 package sources
 
 import (
@@ -27,6 +31,9 @@ var Rules = []*checks.Check[*Module]{debugRequirement}
 func AllRules() []checks.Rule {
 	var rules []checks.Rule
 	for _, c := range Rules {
+		rules = append(rules, c.Rule)
+	}
+	for _, c := range CodeRules {
 		rules = append(rules, c.Rule)
 	}
 	return rules

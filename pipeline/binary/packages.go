@@ -13,6 +13,8 @@ type Package struct {
 	ImportPath, Name, Dir string
 	// GoFiles are the names of the files in Dir that the compiler is given.
 	GoFiles []string
+	// IgnoredGoFiles are those that are for other platforms or build tags.
+	IgnoredGoFiles []string
 	// CgoFiles are those for which it needs a C compiler, and only listed where there
 	// may be one.
 	CgoFiles []string
@@ -47,7 +49,7 @@ type PackageError struct{ Pos, Err string }
 // reads, about what follows them.
 func ListArguments(tags []string) []string {
 	args := []string{"list", "-export", "-deps",
-		"-json=ImportPath,Name,Dir,GoFiles,Imports,ImportMap,Export,BuildID,Standard,DepOnly,Module,Error"}
+		"-json=ImportPath,Name,Dir,GoFiles,IgnoredGoFiles,Imports,ImportMap,Export,BuildID,Standard,DepOnly,Module,Error"}
 	if len(tags) > 0 {
 		args = append(args, "-tags="+strings.Join(tags, ","))
 	}

@@ -14,6 +14,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -25,6 +26,14 @@ import (
 // Of returns the program that a service's binary for a platform is made of.
 func Of(svc *service.Service, p v1.Platform, imports *binary.Imports) (*sources.Program, error) {
 	return assemble(svc.Root, p.Architecture, imports.Packages())
+}
+
+// Varies tells whether the repository's packages may have other files on another
+// platform: some were left out on this one.
+func Varies(svc *service.Service, imports *binary.Imports) bool {
+	return slices.ContainsFunc(imports.Packages(), func(p *binary.Package) bool {
+		return isOwn(svc.Root, p) && slices.ContainsFunc(p.IgnoredGoFiles, func(name string) bool { return !strings.HasSuffix(name, "_test.go") })
+	})
 }
 
 // assemble makes a program of packages, whose files it names relative to the root.
@@ -99,7 +108,7 @@ func servers(root string, all []*binary.Package, by map[string]*binary.Package) 
 func read(root string, p *binary.Package, own bool) (*sources.Package, error) {
 	pkg := &sources.Package{Path: p.ImportPath, Imports: p.ImportMap, Direct: p.Direct(), Own: own}
 	if p.Module != nil {
-		pkg.Go = p.Module.GoVersion
+		pkg.Go, pkg.Module = p.Module.GoVersion, p.Module.Path
 	}
 	name := p.ImportPath
 	if own {

@@ -114,6 +114,9 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 	if l.memory, err = memory(l.cache); err != nil {
 		return err
 	}
+	if l.looked, err = looked(l.cache); err != nil {
+		return err
+	}
 	if l.created, err = parseCreated(f.created, repo); err != nil {
 		return err
 	}

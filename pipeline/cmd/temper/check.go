@@ -25,6 +25,7 @@ import (
 	"temper/checks"
 	"temper/checks/images"
 	"temper/checks/page"
+	"temper/checks/sources"
 	"temper/checks/workloads"
 	"temper/pipeline/binary"
 	"temper/pipeline/evidence"
@@ -46,15 +47,16 @@ type checkFlags struct {
 func newCheck(p *person) *cobra.Command {
 	var f checkFlags
 	cmd := &cobra.Command{
-		Use:   "check [flags] LAYOUT|TARBALL|REF|MANIFEST|DIR|-...",
-		Short: "The rules, alone, on any image and on Kubernetes manifests",
+		Use:   "check [flags] LAYOUT|TARBALL|REF|DIR|MANIFEST|-...",
+		Short: "The rules, alone, on any image, on Go code and on Kubernetes manifests",
 		Long: `check judges images by Temper's rules, whoever built them: every image of an OCI
-layout, a docker or OCI tarball, or a reference in a registry. It judges Kubernetes
-manifests as well: a file of YAML or JSON, all that lie in a folder, with its go.mod if
-it has one, or what kustomize and Helm write, on the standard input as "-". All
-manifests of one call are looked at together, for one may be what another lacks. With
---image they are held against the image that they run as well. An argument that exists
-on disk is what it looks like; anything else is a reference.
+layout, a docker or OCI tarball, or a reference in a registry. Of a folder it judges the
+Go code, of the services that its temper.yaml names or of all its packages, and the
+Kubernetes manifests. These may also be a file of YAML or JSON, or what kustomize and
+Helm write, on the standard input as "-". All manifests of one call are looked at
+together, for one may be what another lacks. With --image they are held against the
+image that they run as well. An argument that exists on disk is what it looks like;
+anything else is a reference.
 
 It prints NAME DIGEST for each image, and each object of a manifest, that passes, and
 exits 3 if one does not. What cannot be read, such as a template or a patch before it is
@@ -67,7 +69,7 @@ by it from then on: only what is new fails. A release takes no baseline.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.waivers, "waivers", "", "accept what the temper.yaml `FILE` waives for the names of images and objects")
 	flags.StringVar(&f.writeBaseline, "write-baseline", "", "write what is found to `FILE`, and accept it")
-	flags.BoolVar(&f.fresh, "fresh", false, "read every layer, also those that an earlier check has read")
+	flags.BoolVar(&f.fresh, "fresh", false, "look at every layer and package, also those that an earlier check has looked at")
 	flags.StringVar(&f.memoryBand, "memory-band", "20-30", "want a memory limit that is `PERCENT-PERCENT` above its request")
 	flags.StringArrayVar(&f.images, "image", nil, "hold the manifests against the image that they run, a `LAYOUT`, TARBALL or REF (may be repeated)")
 	flags.Int64Var(&f.minUID, "min-uid", 10001, "want runAsUser and runAsGroup to be `NUMBER` or more")
@@ -100,6 +102,9 @@ func check(ctx context.Context, p *person, f checkFlags, args []string) error {
 	var shown []page.Service
 	now := time.Now()
 	manifests := &manifestReader{p: p}
+	if manifests.looked, err = f.looked(); err != nil {
+		return err
+	}
 	if manifests.set.Options, err = f.manifestOptions(); err != nil {
 		return err
 	}
@@ -187,6 +192,18 @@ func (f *checkFlags) memory() (*images.Memory, error) {
 		return nil, err
 	}
 	return memory(cache)
+}
+
+// looked is what to go by of earlier looks at Go code.
+func (f *checkFlags) looked() (*sources.Memory, error) {
+	if f.fresh {
+		return nil, nil
+	}
+	cache, err := binary.DefaultCache()
+	if err != nil {
+		return nil, err
+	}
+	return looked(cache)
 }
 
 // accept writes the baseline of what was found, and goes by it.

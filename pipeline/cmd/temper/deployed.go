@@ -141,7 +141,7 @@ func (l *line) manifestsOf(ctx context.Context, services []*service.Service) (*m
 				return nil, err
 			}
 			if info.IsDir() {
-				err = m.below(ctx, path)
+				err = m.below(ctx, path, false)
 			} else {
 				err = m.file(path)
 			}

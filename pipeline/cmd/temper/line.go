@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -40,6 +41,7 @@ type line struct {
 	waivers []checks.Waiver
 	depict  bool
 	memory  *images.Memory
+	looked  *sources.Memory
 	// cyclonedx asks for CycloneDX documents beside the SPDX ones.
 	cyclonedx bool
 	// trustedRoot is a file that stands in for what temper.yaml trusts, or empty.
@@ -69,6 +71,9 @@ type product struct {
 	depicted []page.Platform
 	// statements are the SBOMs, the provenance and the report.
 	statements []*evidence.Statement
+
+	asking  sync.Mutex
+	imports map[string]*binary.Imports // by platform
 }
 
 func (l *line) run(ctx context.Context, services []*service.Service) ([]*product, error) {
@@ -161,18 +166,29 @@ func (l *line) assemble(ctx context.Context, svc *service.Service) (*product, []
 	return one, bins, nil
 }
 
-// judge checks the image and the module that it was made from, and starts the
+// judge checks the image and the code that it was made from, and starts the
 // service if that is asked for.
 func (l *line) judge(ctx context.Context, one *product, bins []*binary.Binary) error {
-	opts := images.Options{Memory: l.memory, Why: l.why(ctx, one)}
-	j, err := images.Check(ctx, one.service.Name, one.artifact, opts)
-	if err != nil {
+	var j *images.Judgement
+	var code *checks.Report
+	g, both := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		opts := images.Options{Memory: l.memory, Why: l.why(both, one)}
+		j, err = images.Check(both, one.service.Name, one.artifact, opts)
+		return err
+	})
+	g.Go(func() (err error) {
+		code, err = l.code(both, one)
+		return err
+	})
+	if err := g.Wait(); err != nil {
 		return err
 	}
 	if l.depict {
 		one.depicted = depict(j.Images, measureBuilt(bins))
 	}
 	if len(one.service.Manifests) > 0 {
+		var err error
 		if one.deployable, err = newDeployable(one.service.Name, "", j); err != nil {
 			return err
 		}
@@ -190,7 +206,7 @@ func (l *line) judge(ctx context.Context, one *product, bins []*binary.Binary) e
 	if err != nil {
 		return err
 	}
-	one.report = checks.Join(j.Report, asked)
+	one.report = checks.Join(j.Report, asked, code)
 	if l.probe {
 		seen, err := probed(ctx, one.service.Name, one.artifact, &promises{one.service.Probe, one.service.Ports})
 		if err != nil {
@@ -205,20 +221,16 @@ func (l *line) judge(ctx context.Context, one *product, bins []*binary.Binary) e
 // why answers by which imports a package or module comes into the binary of a
 // platform. Go is asked when the first finding wants to know.
 func (l *line) why(ctx context.Context, one *product) func(platform, path string) ([]string, error) {
-	asked := make(map[string]*binary.Imports)
 	return func(platform, path string) ([]string, error) {
 		i := slices.IndexFunc(l.repo.Platforms, func(p v1.Platform) bool { return p.String() == platform })
 		if i < 0 {
 			return nil, fmt.Errorf("%s was not built for %s", one.service.Name, platform)
 		}
-		if asked[platform] == nil {
-			deps, err := binary.Deps(ctx, one.service, l.repo.Platforms[i], one.toolchain, binary.Options{Cache: l.cache})
-			if err != nil {
-				return nil, err
-			}
-			asked[platform] = deps
+		deps, err := l.imports(ctx, one, l.repo.Platforms[i])
+		if err != nil {
+			return nil, err
 		}
-		return asked[platform].Way(path), nil
+		return deps.Way(path), nil
 	}
 }
 

@@ -34,6 +34,8 @@ const maxManifests = 64 << 20
 type manifestReader struct {
 	p   *person
 	set workloads.Set
+	// looked is what is remembered of Go code.
+	looked *sources.Memory
 	// wrong is what could not be looked at. All of it is told at once.
 	wrong []error
 	read  bool // of the standard input, once
@@ -134,23 +136,18 @@ func (m *manifestReader) add(name string, r io.Reader) (int, error) {
 	return n, err
 }
 
-// folder reads the manifests below a folder, and judges its go.mod if it has one.
+// folder reads the manifests below a folder, and judges the Go code in it.
 func (m *manifestReader) folder(ctx context.Context, dir string) ([]*checks.Report, error) {
-	if err := m.below(ctx, dir); err != nil {
-		return nil, err
-	}
-	if !exists(dir, "go.mod") {
-		return nil, nil
-	}
-	r, err := moduleReport(ctx, dir)
+	code, err := codeBelow(ctx, dir, m.looked)
 	if err != nil {
 		return nil, err
 	}
-	return []*checks.Report{r}, nil
+	return code, m.below(ctx, dir, len(code) > 0)
 }
 
-// below reads the manifests below a folder.
-func (m *manifestReader) below(ctx context.Context, dir string) error {
+// below reads the manifests below a folder, in which there may be none if it holds
+// something else.
+func (m *manifestReader) below(ctx context.Context, dir string, other bool) error {
 	found, before := 0, len(m.wrong)
 	patches := make(map[string]string) // of kustomize, and the folder that they are for
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
@@ -175,7 +172,7 @@ func (m *manifestReader) below(ctx context.Context, dir string) error {
 			return nil
 		}
 		n, err := m.open(name)
-		if n == 0 && err == nil {
+		if n == 0 && err == nil && !other {
 			m.p.note("%s holds no manifest", called(name))
 		}
 		found += n
@@ -184,10 +181,9 @@ func (m *manifestReader) below(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	// A go.mod alone is no reason to say that a folder passes.
-	if found == 0 && len(m.wrong) == before {
+	if found == 0 && len(m.wrong) == before && !other {
 		return hintf("temper build -o LAYOUT, then temper check LAYOUT",
-			"%s is a folder without oci-layout and without manifests: there is nothing to check", dir)
+			"%s is a folder without oci-layout, without Go code and without manifests: there is nothing to check", dir)
 	}
 	return nil
 }

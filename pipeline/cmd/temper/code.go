@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"temper/checks"
+	"temper/checks/sources"
+	"temper/pipeline/binary"
+	"temper/pipeline/program"
+	"temper/pipeline/service"
+)
+
+// looked is what is remembered of Go code that was looked at before.
+func looked(cache string) (*sources.Memory, error) {
+	return sources.NewMemory(filepath.Join(cache, "looked"))
+}
+
+// code judges the Go code that a service's binaries are made of.
+func (l *line) code(ctx context.Context, one *product) (*checks.Report, error) {
+	var programs []*sources.Program
+	for _, platform := range l.repo.Platforms {
+		imports, err := l.imports(ctx, one, platform)
+		if err != nil {
+			return nil, err
+		}
+		p, err := program.Of(one.service, platform, imports)
+		if err != nil {
+			return nil, err
+		}
+		programs = append(programs, p)
+		if !program.Varies(one.service, imports) {
+			break // the files are the same for all of them
+		}
+	}
+	return sources.Check(ctx, one.service.Name, sources.CodeRules, l.looked, programs...)
+}
+
+// imports are the packages of a product for a platform, for which Go is asked once.
+func (l *line) imports(ctx context.Context, one *product, platform v1.Platform) (*binary.Imports, error) {
+	one.asking.Lock()
+	defer one.asking.Unlock()
+	if known := one.imports[platform.String()]; known != nil {
+		return known, nil
+	}
+	deps, err := binary.Deps(ctx, one.service, platform, one.toolchain, binary.Options{Cache: l.cache})
+	if err != nil {
+		return nil, err
+	}
+	if one.imports == nil {
+		one.imports = make(map[string]*binary.Imports)
+	}
+	one.imports[platform.String()] = deps
+	return deps, nil
+}
+
+// codeBelow judges the Go code of a folder: the services' of a temper.yaml, those of a
+// go.work or go.mod, or those of all modules below it. There is no report where there is
+// no code.
+func codeBelow(ctx context.Context, dir string, memory *sources.Memory) ([]*checks.Report, error) {
+	var folders []codeFolder
+	switch {
+	case exists(dir, service.ConfigName):
+		repo, err := service.Load(ctx, dir, ruleNames()...)
+		if err != nil {
+			return nil, err
+		}
+		programs, err := program.Repository(ctx, repo)
+		if err != nil {
+			return nil, err
+		}
+		one := codeFolder{name: called(dir), programs: programs}
+		for _, svc := range repo.Services {
+			if !slices.Contains(one.modules, svc.Module) {
+				one.modules = append(one.modules, svc.Module)
+			}
+		}
+		folders = append(folders, one)
+	case exists(dir, "go.work") || exists(dir, "go.mod"):
+		one, err := openFolder(ctx, dir, dir)
+		if err != nil {
+			return nil, err
+		}
+		folders = append(folders, one)
+	default:
+		modules, err := modulesBelow(ctx, dir)
+		if err != nil {
+			return nil, err
+		}
+		for _, module := range modules {
+			one, err := openFolder(ctx, dir, module)
+			if err != nil {
+				return nil, err
+			}
+			folders = append(folders, one)
+		}
+	}
+	var reports []*checks.Report
+	for _, one := range folders {
+		r, err := one.judge(ctx, dir, memory)
+		if err != nil {
+			return nil, err
+		}
+		reports = append(reports, r)
+	}
+	return reports, nil
+}
+
+// A codeFolder is Go code that gets a report of its own.
+type codeFolder struct {
+	name     string
+	programs []*sources.Program
+	// modules are the folders of the go.mod files.
+	modules []string
+}
+
+func openFolder(ctx context.Context, root, dir string) (codeFolder, error) {
+	one := codeFolder{name: called(dir)}
+	if exists(dir, "go.mod") {
+		one.modules = []string{dir}
+	}
+	p, err := program.Folder(ctx, root, dir, nil)
+	if errors.Is(err, program.ErrNone) && len(one.modules) > 0 {
+		return one, nil // its go.mod is looked at
+	}
+	one.programs = append(one.programs, p)
+	return one, err
+}
+
+// modulesBelow finds the modules below a folder, but for those that Go looks away from.
+func modulesBelow(ctx context.Context, dir string) ([]string, error) {
+	var modules []string
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || ctx.Err() != nil {
+			return errors.Join(err, ctx.Err())
+		}
+		base := d.Name()
+		switch {
+		case !d.IsDir():
+			return nil
+		case name != dir && (strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") ||
+			slices.Contains([]string{"testdata", "vendor", "node_modules"}, base)):
+			return fs.SkipDir
+		case exists(name, "go.mod"):
+			modules = append(modules, name)
+		}
+		return nil
+	})
+	return modules, err
+}
+
+// judge looks at the code and at what the modules ask for. Findings name files as the
+// folder's name does that check was asked about.
+func (one codeFolder) judge(ctx context.Context, dir string, memory *sources.Memory) (*checks.Report, error) {
+	sum := sha256.New()
+	var reports []*checks.Report
+	for _, module := range one.modules {
+		r, err := moduleReport(ctx, module)
+		if err != nil {
+			return nil, err
+		}
+		if len(one.modules) == 1 {
+			one.name = r.Subject.Name
+		}
+		reports = append(reports, r)
+		fmt.Fprintf(sum, "module %s\n", r.Subject.Digest)
+	}
+	if len(one.programs) > 0 {
+		found, err := sources.Analyze(ctx, sources.CodeRules, memory, one.programs...)
+		if err != nil {
+			return nil, err
+		}
+		for i := range found {
+			found[i].File = path.Join(called(dir), found[i].File)
+		}
+		r, err := sources.Report(ctx, one.name, sources.CodeRules, found)
+		if err != nil {
+			return nil, err
+		}
+		reports = append(reports, r)
+	}
+	for _, p := range one.programs {
+		for _, pkg := range p.Packages {
+			for _, f := range pkg.Files {
+				if pkg.Own {
+					fmt.Fprintf(sum, "%q %x\n", f.Name, sha256.Sum256(f.Content))
+				}
+			}
+		}
+	}
+	subject := checks.Subject{Name: one.name, Digest: "sha256:" + hex.EncodeToString(sum.Sum(nil))}
+	return checks.Join(&checks.Report{Subject: subject}, reports...), nil
+}
