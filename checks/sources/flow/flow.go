@@ -338,12 +338,29 @@ func IsType(t types.Type, pkg, name string) bool {
 
 // Keys tells which values a store is into, by their [Index.Key]: those that its base may
 // be, or that the embedded field in it may hold.
-func (x *Index) Keys(s Store) map[any]bool {
+func (x *Index) Keys(s Store) map[any]bool { return x.keys(s.Base, s.Through) }
+
+// On tells which values a method is called on, by their [Index.Key], as Keys does for a
+// store: for a promoted method that is what the embedded field holds. It is empty for a
+// call that names no method.
+func (x *Index) On(call *ast.CallExpr) map[any]bool {
+	sel, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr)
+	if !ok {
+		return nil
+	}
+	s := x.Info.Selections[sel]
+	if s == nil || s.Kind() != types.MethodVal {
+		return nil
+	}
+	return x.keys(sel.X, through(s))
+}
+
+func (x *Index) keys(base ast.Expr, through *types.Var) map[any]bool {
 	keys := make(map[any]bool)
-	from := []Value{{Expr: s.Base}}
-	if s.Through != nil {
-		keys[s.Through] = true
-		from = x.given[s.Through]
+	from := []Value{{Expr: base}}
+	if through != nil {
+		keys[through] = true
+		from = x.given[through]
 	}
 	for _, v := range from {
 		for _, o := range x.Origins(v) {
