@@ -31,6 +31,8 @@ const Undecided = "undecided"
 var CodeRules = []*Code{
 	headerTimeout,
 	idleTimeout,
+	clientRedirects,
+	clientTimeout,
 }
 
 // Analyzers are those of [CodeRules], for any driver of golang.org/x/tools/go/analysis.

@@ -66,7 +66,7 @@ func (s *serverSet) stateSets(store flow.Store) {
 			sets.Waits = before.Waits
 		}
 		name := store.Field.Name()
-		sets.Waits[name] = sets.Waits[name].or(s.waitOf(store.Value))
+		sets.Waits[name] = sets.Waits[name].or(waitOf(s.Index, store.Value))
 		s.ExportObjectFact(fn, &sets)
 	}
 }

@@ -176,7 +176,7 @@ func (s *serverSet) fill(srv *server) {
 		if store.Field.Name() == "Addr" {
 			srv.addr = append(srv.addr, s.Origins(store.Value)...)
 		} else if isWait(store.Field.Name()) {
-			waits[store.Field.Name()] = waits[store.Field.Name()].or(s.waitOf(store.Value))
+			waits[store.Field.Name()] = waits[store.Field.Name()].or(waitOf(s.Index, store.Value))
 		}
 	}
 	for _, call := range s.Calls {
@@ -227,10 +227,10 @@ func (w wait) or(other wait) wait {
 }
 
 // waitOf is what a value comes to as a duration.
-func (s *serverSet) waitOf(v flow.Value) wait {
+func waitOf(x *flow.Index, v flow.Value) wait {
 	out := wait{}
-	for _, o := range s.Origins(v) {
-		d, known := durationOf(s.TypesInfo, o.Expr)
+	for _, o := range x.Origins(v) {
+		d, known := durationOf(x.Info, o.Expr)
 		out = out.or(wait{true, known, d, d})
 	}
 	if !out.Set {

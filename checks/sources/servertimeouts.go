@@ -57,26 +57,10 @@ func (p *pass) sameModule(other *types.Package) bool {
 // addField puts a field into the literal of a server. There is no edit where there is
 // no literal, or where its fields have no names.
 func (p *pass) addField(srv *server, field, value string) []analysis.TextEdit {
-	lit := srv.literal
-	if lit == nil || len(lit.Elts) > 0 && !keyed(lit) || srv.waits[field].Set {
+	if srv.waits[field].Set {
 		return nil
 	}
-	name, edits := p.importing(lit.Pos(), "time")
-	text := fmt.Sprintf("%s: %s", field, strings.Replace(value, "time.", name+".", 1))
-	pos := lit.Lbrace + 1
-	switch {
-	case len(lit.Elts) == 0:
-	case p.line(lit.Lbrace) == p.line(lit.Elts[0].Pos()):
-		text += ", "
-	default:
-		text = "\n" + text + ","
-	}
-	return append(edits, analysis.TextEdit{Pos: pos, End: pos, NewText: []byte(text)})
-}
-
-func keyed(lit *ast.CompositeLit) bool {
-	_, ok := lit.Elts[0].(*ast.KeyValueExpr)
-	return ok
+	return p.intoLiteral(srv.literal, field+": "+value)
 }
 
 func (p *pass) line(pos token.Pos) int { return p.Fset.Position(pos).Line }

@@ -1,0 +1,112 @@
+package sources
+
+import (
+	"go/ast"
+
+	"temper/checks"
+	"temper/checks/sources/flow"
+)
+
+var clientRedirects = code(checks.Rule{
+	Name:     "client-redirects",
+	Severity: checks.Warning,
+	Source:   "https://pkg.go.dev/net/http#Client",
+	Doc: `every HTTP client checks where it is redirected to
+
+A client without CheckRedirect follows ten redirects to anywhere. Whoever
+answers it, or can write one Location header, chooses where the service asks
+next: an address inside the cluster, the metadata of the cloud, or the same host
+without TLS. http.Get, Head, Post and PostForm and http.DefaultClient are such
+clients, and so is one whose CheckRedirect only returns nil, which lifts the limit
+of ten as well.
+
+A client of an API that does not redirect takes none: CheckRedirect: func(*http.Request,
+[]*http.Request) error { return http.ErrUseLastResponse }. One that must follow
+compares req.URL.Host and req.URL.Scheme with those of via[0].URL, and returns an
+error for others.`,
+	Good: `client := &http.Client{
+	Timeout: 30 * time.Second,
+	CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	},
+}`,
+	Bad: `client := &http.Client{Timeout: 30 * time.Second}`,
+}, func(p *pass) {
+	s := p.ResultOf[clients].(*clientSet)
+	told := make(map[ast.Node]bool) // functions of several clients
+	for _, c := range s.clients {
+		if c.escapes != "" || c.maker != nil && p.sameModule(c.maker.Pkg()) {
+			continue
+		}
+		const fix = "give a client of its own a CheckRedirect that returns http.ErrUseLastResponse, or an error for other hosts"
+		switch policy, at := s.policy(c); policy {
+		case unchecked:
+			p.report(c.at, fix, "%s follows redirects to anywhere: it has no CheckRedirect", c.made)
+		case waved:
+			if told[at] {
+				continue
+			}
+			told[at] = true
+			p.report(at, fix, "this CheckRedirect only returns nil, so that redirects are followed to anywhere and without end")
+		}
+	}
+}, clients)
+
+// What checks the redirects of a client: nothing, a function that returns nothing but
+// nil, or one that may say no, or is not known.
+type redirectPolicy int
+
+const (
+	unchecked redirectPolicy = iota
+	waved
+	checked
+)
+
+// policy tells what checks a client's redirects, and where a function that only returns
+// nil is given.
+func (s *clientSet) policy(c *client) (redirectPolicy, ast.Node) {
+	if c.set["CheckRedirect"] || c.from != nil && !c.from.Blind {
+		return checked, nil
+	}
+	var at ast.Node
+	for _, v := range c.given["CheckRedirect"] {
+		origins := s.Origins(v)
+		if len(origins) == 0 {
+			return checked, nil
+		}
+		for _, o := range origins {
+			if s.TypesInfo.Types[o.Expr].IsNil() {
+				continue
+			}
+			if !s.onlyNil(o) {
+				return checked, nil
+			}
+			at = v.Expr
+		}
+	}
+	if at != nil {
+		return waved, at
+	}
+	return unchecked, nil
+}
+
+// onlyNil tells that a function of the package returns nil, whatever it is given.
+func (s *clientSet) onlyNil(f flow.Value) bool {
+	b, ok := s.Function(f)
+	if !ok {
+		return false
+	}
+	returns := s.Returns(b, 0)
+	for _, r := range returns {
+		origins := s.Origins(r)
+		if len(origins) == 0 {
+			return false
+		}
+		for _, o := range origins {
+			if !s.TypesInfo.Types[o.Expr].IsNil() {
+				return false
+			}
+		}
+	}
+	return len(returns) > 0
+}

@@ -1,0 +1,317 @@
+package sources
+
+import (
+	"go/ast"
+	"go/types"
+	"reflect"
+
+	"golang.org/x/tools/go/analysis"
+
+	"temper/checks/sources/flow"
+)
+
+// clients finds the HTTP clients and transports of a package, and what is done with
+// them.
+var clients = &analysis.Analyzer{
+	Name:       "clients",
+	Doc:        "the HTTP clients of a package",
+	Requires:   []*analysis.Analyzer{flow.Analyzer},
+	FactTypes:  []analysis.Fact{new(returnsClient), new(setsClient), new(clientFields), new(addsCredentials)},
+	ResultType: reflect.TypeFor[*clientSet](),
+	Run: func(p *analysis.Pass) (any, error) {
+		s := &clientSet{
+			Pass: p, Index: p.ResultOf[flow.Analyzer].(*flow.Index),
+			by: make(map[any]*client), stands: make(map[*types.Var][]*client), params: make(map[*types.Var]bool),
+		}
+		s.find()
+		s.follow()
+		s.fill()
+		s.state()
+		return s, nil
+	},
+}
+
+// A clientSet is what clients and transports a package has.
+type clientSet struct {
+	*analysis.Pass
+	*flow.Index
+	// clients and transports are in the order of the source. Each use of http.Get and
+	// of http.DefaultClient is one of the clients, and all of those share their fields.
+	clients, transports []*client
+	// by finds them by what [flow.Index.Key] says.
+	by map[any]*client
+	// stands are the clients that a parameter of a function literal stands for.
+	stands map[*types.Var][]*client
+	// params are the parameters of functions and function literals.
+	params map[*types.Var]bool
+	// common is http.DefaultClient, nil where the package does not import net/http.
+	common types.Object
+}
+
+// A client is a place where an http.Client is made; a transport is described by the
+// same.
+type client struct {
+	// at is where it is made, and key what [flow.Index.Key] says of it.
+	at  ast.Node
+	key any
+	// made says how, for people.
+	made string
+	// literal is where it is written out, nil otherwise.
+	literal *ast.CompositeLit
+	// given are the values of its fields by name.
+	given map[string][]flow.Value
+	// set are the fields that a function of another package sets.
+	set map[string]bool
+	// from is what is known of the function of another package that made it, nil
+	// otherwise.
+	from *returnsClient
+	// maker is that function.
+	maker *types.Func
+	// common tells that it is http.DefaultClient.
+	common bool
+	// escapes names what has it and may set fields that nobody sees.
+	escapes string
+}
+
+func isClient(t types.Type) bool { return flow.IsType(t, netHTTP, "Client") }
+
+// isValue tells the named type of net/http from a pointer to it.
+func isValue(t types.Type, name string) bool {
+	if t == nil {
+		return false
+	}
+	_, pointer := types.Unalias(t).(*types.Pointer)
+	return !pointer && flow.IsType(t, netHTTP, name)
+}
+
+// find collects the clients and transports in the order of the source.
+func (s *clientSet) find() {
+	for _, imported := range s.Pkg.Imports() {
+		if imported.Path() == netHTTP {
+			s.common = imported.Scope().Lookup("DefaultClient")
+		}
+	}
+	for _, f := range s.Files {
+		if isTest(s.Pass, f.FileStart) {
+			continue
+		}
+		var parents []ast.Node
+		ast.Inspect(f, func(n ast.Node) bool {
+			if n == nil {
+				parents = parents[:len(parents)-1]
+				return true
+			}
+			s.look(n, parents)
+			parents = append(parents, n)
+			return true
+		})
+	}
+}
+
+func (s *clientSet) look(n ast.Node, parents []ast.Node) {
+	switch n := n.(type) {
+	case *ast.CompositeLit:
+		if name := s.kind(deref(s.TypesInfo.TypeOf(n))); name != "" {
+			s.add(name, &client{at: n, key: ast.Expr(n), made: "this " + words[name], literal: n})
+		}
+	case *ast.CallExpr:
+		s.call(n)
+	case *ast.ValueSpec:
+		for _, id := range n.Names {
+			s.declared(id)
+		}
+	case *ast.StructType:
+		s.fields(n)
+	case *ast.FuncType:
+		s.signature(n)
+	case *ast.Ident:
+		s.use(n, parents)
+	}
+}
+
+var words = map[string]string{"Client": "client", "Transport": "transport"}
+
+// kind is Client or Transport for the values of these types, and empty for others.
+func (s *clientSet) kind(t types.Type) string {
+	for name := range words {
+		if isValue(t, name) {
+			return name
+		}
+	}
+	return ""
+}
+
+func deref(t types.Type) types.Type {
+	if t == nil {
+		return nil
+	}
+	if p, ok := types.Unalias(t).(*types.Pointer); ok {
+		return p.Elem()
+	}
+	return t
+}
+
+func (s *clientSet) add(kind string, c *client) {
+	if kind == "Transport" {
+		s.transports = append(s.transports, c)
+	} else {
+		s.clients = append(s.clients, c)
+	}
+	c.given, c.set = make(map[string][]flow.Value), make(map[string]bool)
+	if before := s.by[c.key]; before != nil {
+		c.given, c.set = before.given, before.set
+		return
+	}
+	s.by[c.key] = c
+}
+
+// declared adds a variable that is a client by itself, which nobody fills with one.
+func (s *clientSet) declared(id *ast.Ident) {
+	o, ok := s.TypesInfo.Defs[id].(*types.Var)
+	if !ok || len(s.Given(o)) > 0 {
+		return
+	}
+	if kind := s.kind(o.Type()); kind != "" {
+		s.add(kind, &client{at: id, key: o, made: words[kind] + " " + id.Name})
+	}
+}
+
+// signature takes the parameters of a function, and its named results.
+func (s *clientSet) signature(n *ast.FuncType) {
+	for _, f := range n.Params.List {
+		for _, id := range f.Names {
+			if o, ok := s.TypesInfo.Defs[id].(*types.Var); ok {
+				s.params[o] = true
+			}
+		}
+	}
+	if n.Results != nil {
+		for _, f := range n.Results.List {
+			for _, id := range f.Names {
+				s.declared(id)
+			}
+		}
+	}
+}
+
+// fields finds the fields of structs that are clients by themselves, and that nobody
+// fills with one. What other packages may fill is left alone: a field with a name of its
+// own that they can see.
+func (s *clientSet) fields(n *ast.StructType) {
+	st, ok := s.TypesInfo.TypeOf(n).(*types.Struct)
+	if !ok {
+		return
+	}
+	i := 0
+	for _, f := range n.Fields.List {
+		for range max(1, len(f.Names)) {
+			o := st.Field(i)
+			i++
+			kind := s.kind(o.Type())
+			if kind == "" || len(s.Given(o)) > 0 || o.Exported() && !o.Embedded() && s.Pkg.Name() != "main" {
+				continue
+			}
+			s.add(kind, &client{at: f, key: o, made: "the " + words[kind] + " in field " + o.Name()})
+		}
+	}
+}
+
+func (s *clientSet) call(n *ast.CallExpr) {
+	if id, ok := ast.Unparen(n.Fun).(*ast.Ident); ok && len(n.Args) == 1 {
+		if b, ok := s.TypesInfo.Uses[id].(*types.Builtin); ok && b.Name() == "new" {
+			if kind := s.kind(s.TypesInfo.TypeOf(n.Args[0])); kind != "" {
+				s.add(kind, &client{at: n, key: ast.Expr(n), made: "this " + words[kind]})
+			}
+			return
+		}
+	}
+	fn := s.Callee(n)
+	if fn == nil || fn.Pkg() == nil || fn.Pkg() == s.Pkg {
+		return
+	}
+	if made := s.returned(fn, n); made != nil {
+		s.add("Client", &client{at: n, key: ast.Expr(n), made: "the client that " + funcName(fn) + " returns", from: made, maker: fn})
+	}
+}
+
+// gets are the functions of net/http that ask with http.DefaultClient.
+var gets = map[string]bool{"Get": true, "Head": true, "Post": true, "PostForm": true}
+
+// use adds a use of http.DefaultClient: itself, a copy, or http.Get and its like.
+func (s *clientSet) use(id *ast.Ident, parents []ast.Node) {
+	o := s.TypesInfo.Uses[id]
+	if o == nil || s.common == nil || o.Pkg() == nil || o.Pkg().Path() != netHTTP {
+		return
+	}
+	if o != s.common {
+		if fn, ok := o.(*types.Func); ok && gets[fn.Name()] && fn.Signature().Recv() == nil && s.untouched() {
+			s.add("Client", &client{at: id, key: s.common, made: "http." + fn.Name(), common: true})
+		}
+		return
+	}
+	var at ast.Node = id
+	i := len(parents) - 1
+	for ; i >= 0; i-- { // http.DefaultClient, also in parentheses
+		switch parents[i].(type) {
+		case *ast.SelectorExpr, *ast.ParenExpr:
+			if sel, ok := parents[i].(*ast.SelectorExpr); !ok || sel.Sel == id {
+				at = parents[i]
+				continue
+			}
+		}
+		break
+	}
+	if i < 0 {
+		return
+	}
+	switch around := parents[i].(type) {
+	case *ast.StarExpr:
+		s.add("Client", &client{at: around, key: s.copied(around, parents[:i]), made: "this copy of http.DefaultClient"})
+		return
+	case *ast.BinaryExpr:
+		return // it is compared
+	case *ast.SelectorExpr:
+		if v, ok := s.TypesInfo.Uses[around.Sel].(*types.Var); ok && v.IsField() {
+			return // a field of it is read or set
+		}
+	case *ast.AssignStmt:
+		for _, l := range around.Lhs {
+			if l == at {
+				return
+			}
+		}
+	}
+	if s.untouched() {
+		s.add("Client", &client{at: at, key: s.common, made: "http.DefaultClient", common: true})
+	}
+}
+
+// untouched tells that the package puts no client of its own into http.DefaultClient.
+func (s *clientSet) untouched() bool {
+	v, ok := s.common.(*types.Var)
+	return ok && len(s.Given(v)) == 0
+}
+
+// copied is the key of what a copy is put into.
+func (s *clientSet) copied(star *ast.StarExpr, parents []ast.Node) any {
+	into := func(e ast.Expr) any { return s.Key(flow.Value{Expr: e}) }
+	switch around := parents[len(parents)-1].(type) {
+	case *ast.AssignStmt:
+		for i, r := range around.Rhs {
+			if r == star && len(around.Lhs) == len(around.Rhs) {
+				return into(around.Lhs[i])
+			}
+		}
+	case *ast.ValueSpec:
+		for i, r := range around.Values {
+			if r == star && i < len(around.Names) {
+				return into(around.Names[i])
+			}
+		}
+	case *ast.KeyValueExpr:
+		if key, ok := around.Key.(*ast.Ident); ok {
+			return into(key)
+		}
+	}
+	return ast.Expr(star)
+}

@@ -1,0 +1,175 @@
+package sources
+
+import (
+	"fmt"
+	"go/ast"
+	"go/types"
+	"time"
+
+	"temper/checks"
+	"temper/checks/sources/flow"
+)
+
+// What a client's Timeout may be: below the least no server answers, and above the most
+// nobody waits any longer for what was asked.
+const leastAnswer, mostAnswer = time.Millisecond, 12 * time.Hour
+
+var clientTimeout = code(checks.Rule{
+	Name:     "client-timeout",
+	Severity: checks.Warning,
+	Source:   "https://pkg.go.dev/net/http#Client",
+	Doc: `every request that a service sends comes to an end
+
+A client without Timeout waits as long as the server likes. One peer that takes
+connections and says nothing then holds a goroutine and a connection for each
+request, until the service has none left; http.Get, Head, Post and PostForm wait like
+that. A context of the caller ends a request as well, and so does one with a
+deadline; context.Background does not.
+
+Write &http.Client{Timeout: 30 * time.Second}, which is for all of it, redirects
+and body too. Where answers may take longer, as streams do, send each request with
+http.NewRequestWithContext and a context that ends. From a millisecond to twelve
+hours is taken for a choice, and anything else for a mistake: Timeout: 30 is 30
+nanoseconds.`,
+	Good: `ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+defer cancel()
+req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)`,
+	Bad: `resp, err := http.Get(url)`,
+}, func(p *pass) {
+	s := p.ResultOf[clients].(*clientSet)
+	for _, c := range s.clients {
+		if lack := insane(s.timeout(c)); lack != "" && !c.common {
+			p.report(c.at, "give it Timeout: 30 * time.Second", "%s has a Timeout of %s", c.made, lack)
+		}
+	}
+	told := make(map[*client]bool)
+	for _, send := range s.sendings() {
+		if !s.endlessSending(send) {
+			continue
+		}
+		for _, c := range send.clients {
+			if told[c] || !s.endlessClient(c) {
+				continue
+			}
+			if c.common {
+				const fix = "send it with a client that has a Timeout, or with http.NewRequestWithContext and a context that ends"
+				p.report(send.call, fix, "%s waits as long as the server likes: http.DefaultClient has no Timeout", p.called(send))
+				break
+			}
+			told[c] = true
+			at := p.Fset.Position(send.call.Pos())
+			p.mend(c.at, "give it Timeout: 30 * time.Second", p.intoLiteral(c.literal, "Timeout: 30 * time.Second"),
+				"%s has no Timeout, and %s in line %d waits as long as the server likes", c.made, p.called(send), at.Line)
+		}
+	}
+}, clients)
+
+// called is how a sending reads.
+func (p *pass) called(send sending) string {
+	return types.ExprString(send.call.Fun)
+}
+
+func (s *clientSet) timeout(c *client) wait {
+	if c.set["Timeout"] || c.from != nil && !c.from.Endless {
+		return wait{Set: true}
+	}
+	var out wait
+	for _, v := range c.given["Timeout"] {
+		out = out.or(waitOf(s.Index, v))
+	}
+	return out
+}
+
+// insane says what is wrong with a timeout that is not zero, empty if nothing is.
+func insane(w wait) string {
+	switch {
+	case w.zero() || !w.Known:
+		return ""
+	case w.Most < 0:
+		return fmt.Sprintf("%v, and a negative one means none", w.Most)
+	case w.Most > mostAnswer:
+		return fmt.Sprintf("%v, which nobody waits for: %v is the most that makes sense", w.Most, mostAnswer)
+	case w.Most > 0 && w.Most < leastAnswer:
+		return fmt.Sprintf("%v, in which no server answers: %v is the least that makes sense", w.Most, leastAnswer)
+	}
+	return ""
+}
+
+// endlessClient tells that nothing about a client ends its requests.
+func (s *clientSet) endlessClient(c *client) bool {
+	if !s.timeout(c).zero() || c.escapes != "" {
+		return false
+	}
+	for _, t := range s.roundTrips(c) {
+		if t.ends {
+			return false
+		}
+	}
+	return true
+}
+
+// endlessSending tells that nothing about a request ends it.
+func (s *clientSet) endlessSending(send sending) bool {
+	if send.method != "Do" {
+		return true
+	}
+	if len(send.call.Args) != 1 {
+		return false
+	}
+	var plain, renewed []bool
+	for _, o := range s.Origins(flow.Value{Expr: send.call.Args[0]}) {
+		switch r := o.Expr.(type) {
+		case *ast.CompositeLit:
+			plain = append(plain, flow.IsType(s.TypesInfo.TypeOf(r), netHTTP, "Request"))
+		case *ast.CallExpr:
+			switch {
+			case s.IsFunc(r, netHTTP, "NewRequest"):
+				plain = append(plain, true)
+			case s.IsFunc(r, netHTTP, "NewRequestWithContext"):
+				plain = append(plain, s.endless(r.Args[0], nil))
+			case s.IsFunc(r, netHTTP, "Request.WithContext", "Request.Clone"):
+				renewed = append(renewed, s.endless(r.Args[0], nil))
+			}
+		}
+	}
+	if len(renewed) > 0 { // whatever it was made with
+		plain = renewed
+	}
+	ends := len(plain) == 0
+	for _, endless := range plain {
+		ends = ends || !endless
+	}
+	return !ends
+}
+
+// endless tells that a context has no deadline, and that no caller gave it.
+func (s *clientSet) endless(ctx ast.Expr, seen map[*types.Var]bool) bool {
+	switch e := ast.Unparen(ctx).(type) {
+	case *ast.CallExpr:
+		switch {
+		case s.IsFunc(e, "context", "Background", "TODO", "WithoutCancel"):
+			return true
+		case s.IsFunc(e, "context", "WithCancel", "WithCancelCause", "WithValue"), s.IsFunc(e, "os/signal", "NotifyContext"):
+			return s.endless(e.Args[0], seen)
+		}
+	case *ast.Ident:
+		v, ok := s.TypesInfo.ObjectOf(e).(*types.Var)
+		if !ok || s.params[v] || v.IsField() || len(s.Given(v)) == 0 {
+			return false
+		}
+		if seen[v] {
+			return true // the others decide
+		}
+		before := map[*types.Var]bool{v: true}
+		for k := range seen {
+			before[k] = true
+		}
+		for _, given := range s.Given(v) {
+			if given.Elem() || !s.endless(given.Expr, before) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
