@@ -205,8 +205,8 @@ type sending struct {
 // methods are what sends a request, by how they are called.
 var methods = []string{"Do", "Get", "Head", "Post", "PostForm"}
 
-// sendings are the calls that send requests, in the order of the source.
-func (s *clientSet) sendings() []sending {
+// send finds the calls that send requests, in the order of the source.
+func (s *clientSet) send() []sending {
 	var out []sending
 	for _, call := range s.Calls {
 		fn := s.Callee(call)

@@ -26,6 +26,7 @@ var clients = &analysis.Analyzer{
 		s.find()
 		s.follow()
 		s.fill()
+		s.sendings = s.send()
 		s.state()
 		return s, nil
 	},
@@ -38,6 +39,8 @@ type clientSet struct {
 	// clients and transports are in the order of the source. Each use of http.Get and
 	// of http.DefaultClient is one of the clients, and all of those share their fields.
 	clients, transports []*client
+	// sendings are the calls that send requests.
+	sendings []sending
 	// by finds them by what [flow.Index.Key] says.
 	by map[any]*client
 	// stands are the clients that a parameter of a function literal stands for.

@@ -43,7 +43,7 @@ req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)`,
 		}
 	}
 	told := make(map[*client]bool)
-	for _, send := range s.sendings() {
+	for _, send := range s.sendings {
 		if !s.endlessSending(send) {
 			continue
 		}

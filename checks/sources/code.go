@@ -32,7 +32,9 @@ var CodeRules = []*Code{
 	headerTimeout,
 	idleTimeout,
 	clientRedirects,
+	clientCredentials,
 	clientTimeout,
+	clientTransport,
 }
 
 // Analyzers are those of [CodeRules], for any driver of golang.org/x/tools/go/analysis.

@@ -38,30 +38,42 @@ func (s *clientSet) roundTripper(v flow.Value, found map[string]roundTrip, seen 
 			continue
 		}
 		seen[o.Expr] = true
-		var inner []ast.Expr
-		switch e := o.Expr.(type) {
-		case *ast.CompositeLit:
+		switch o.Expr.(type) {
+		case *ast.CompositeLit, *ast.CallExpr:
 			s.typed(o, found)
-			for _, elt := range e.Elts {
-				if kv, ok := elt.(*ast.KeyValueExpr); ok {
-					elt = kv.Value
-				}
-				inner = append(inner, elt)
-			}
 		case *ast.FuncLit:
 			if b, ok := s.Function(o); ok {
 				found["a function"] = s.trip(b)
 			}
-		case *ast.CallExpr: // what wraps one: otelhttp.NewTransport(base)
-			s.typed(o, found)
-			inner = e.Args
 		}
-		for _, e := range inner {
-			if t := s.TypesInfo.TypeOf(e); t != nil && isRoundTripper(t) {
-				s.roundTripper(flow.Value{Expr: e, Frame: o.Frame}, found, seen)
-			}
+		for _, inner := range s.inside(o) {
+			s.roundTripper(inner, found, seen)
 		}
 	}
+}
+
+// inside are the transports that another one is made of: the fields of a literal, and the
+// arguments of a call such as otelhttp.NewTransport(base).
+func (s *clientSet) inside(v flow.Value) []flow.Value {
+	var parts []ast.Expr
+	switch e := v.Expr.(type) {
+	case *ast.CompositeLit:
+		for _, elt := range e.Elts {
+			if kv, ok := elt.(*ast.KeyValueExpr); ok {
+				elt = kv.Value
+			}
+			parts = append(parts, elt)
+		}
+	case *ast.CallExpr:
+		parts = e.Args
+	}
+	var out []flow.Value
+	for _, e := range parts {
+		if t := s.TypesInfo.TypeOf(e); t != nil && isRoundTripper(t) {
+			out = append(out, flow.Value{Expr: e, Frame: v.Frame})
+		}
+	}
+	return out
 }
 
 // typed notes what the RoundTrip of a value's type does, here or, by its fact, in
