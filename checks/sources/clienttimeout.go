@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"go/ast"
 	"go/types"
+	"path"
+	"slices"
 	"time"
 
 	"temper/checks"
@@ -56,10 +58,14 @@ req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)`,
 				p.report(send.call, fix, "%s waits as long as the server likes: http.DefaultClient has no Timeout", p.called(send))
 				break
 			}
+			if !s.alwaysEndless(c) {
+				const fix = "make it with http.NewRequestWithContext and a context that ends, as others that this client sends"
+				p.report(send.call, fix, "%s waits as long as the server likes: the client has no Timeout, and the request no context that ends", p.called(send))
+				break
+			}
 			told[c] = true
-			at := p.Fset.Position(send.call.Pos())
 			p.mend(c.at, "give it Timeout: 30 * time.Second", p.intoLiteral(c.literal, "Timeout: 30 * time.Second"),
-				"%s has no Timeout, and %s in line %d waits as long as the server likes", c.made, p.called(send), at.Line)
+				"%s has no Timeout, and %s in %s waits as long as the server likes", c.made, p.called(send), p.place(send.call, c.at))
 		}
 	}
 }, clients)
@@ -67,6 +73,15 @@ req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)`,
 // called is how a sending reads.
 func (p *pass) called(send sending) string {
 	return types.ExprString(send.call.Fun)
+}
+
+// place is where a node stands, as seen from another one.
+func (p *pass) place(at, from ast.Node) string {
+	to := p.Fset.Position(at.Pos())
+	if to.Filename == p.Fset.Position(from.Pos()).Filename {
+		return fmt.Sprintf("line %d", to.Line)
+	}
+	return fmt.Sprintf("%s:%d", path.Base(to.Filename), to.Line)
 }
 
 func (s *clientSet) timeout(c *client) wait {
@@ -97,7 +112,7 @@ func insane(w wait) string {
 
 // endlessClient tells that nothing about a client ends its requests.
 func (s *clientSet) endlessClient(c *client) bool {
-	if !s.timeout(c).zero() || c.escapes != "" {
+	if !s.timeout(c).zero() || c.escapes != "" || s.answers(c) {
 		return false
 	}
 	for _, t := range s.roundTrips(c) {
@@ -106,6 +121,13 @@ func (s *clientSet) endlessClient(c *client) bool {
 		}
 	}
 	return true
+}
+
+// alwaysEndless tells that nothing ends any of the requests that are seen of a client.
+func (s *clientSet) alwaysEndless(c *client) bool {
+	return !slices.ContainsFunc(s.sendings, func(send sending) bool {
+		return slices.Contains(send.clients, c) && !s.endlessSending(send)
+	})
 }
 
 // endlessSending tells that nothing about a request ends it.

@@ -3,6 +3,7 @@ package sources
 import (
 	"go/ast"
 	"go/constant"
+	"slices"
 	"strings"
 
 	"temper/checks"
@@ -106,7 +107,7 @@ func (s *clientSet) lacking(t *client, users []*client) []string {
 		seen = seen && c.escapes == ""
 	}
 	open := seen && !bounded // requests are known to have no end but the transport's
-	local := s.dialsUnix(t)
+	local := s.dialsHome(t)
 	var lacks []string
 	if open && !local && !s.dials(t) {
 		lacks = append(lacks, "DialContext with a timeout")
@@ -114,7 +115,7 @@ func (s *clientSet) lacking(t *client, users []*client) []string {
 	if (open || !seen) && !local && !s.has(t, "TLSHandshakeTimeout") && len(t.given["DialTLSContext"])+len(t.given["DialTLS"]) == 0 {
 		lacks = append(lacks, "TLSHandshakeTimeout")
 	}
-	if !s.has(t, "IdleConnTimeout") && !s.keepsNone(t) {
+	if !s.has(t, "IdleConnTimeout") && !s.keepsNone(t) && !s.closes(t, users) {
 		lacks = append(lacks, "IdleConnTimeout")
 	}
 	if open && !s.has(t, "ResponseHeaderTimeout") && s.sendsEndless(users) {
@@ -200,42 +201,55 @@ func (s *clientSet) plainDialer(f flow.Value) bool {
 	return len(origins) > 0
 }
 
-// dialsUnix tells that a transport's own dialer connects to a socket of the machine.
-func (s *clientSet) dialsUnix(t *client) bool {
-	unix := false
+// dialsHome tells that a transport's own dialer connects to a socket of the machine, or
+// to a place of its own choice, whatever address it is given.
+func (s *clientSet) dialsHome(t *client) bool {
 	for _, field := range []string{"DialContext", "Dial"} {
 		for _, v := range t.given[field] {
 			for _, o := range s.Origins(v) {
-				b, ok := s.Function(o)
-				if !ok {
-					continue
-				}
-				ast.Inspect(b.Block, func(n ast.Node) bool {
-					if e, ok := n.(ast.Expr); ok {
-						value := s.TypesInfo.Types[e].Value
-						unix = unix || value != nil && value.Kind() == constant.String && constant.StringVal(value) == "unix"
-					}
-					return true
-				})
-			}
-		}
-	}
-	return unix
-}
-
-// sendsEndless tells that a request without an end is seen which one of the clients sends.
-func (s *clientSet) sendsEndless(users []*client) bool {
-	for _, send := range s.sendings {
-		if !s.endlessSending(send) {
-			continue
-		}
-		for _, c := range send.clients {
-			for _, u := range users {
-				if c == u {
+				if b, ok := s.Function(o); ok && (s.ignoresAddress(b) || s.saysUnix(b)) {
 					return true
 				}
 			}
 		}
 	}
 	return false
+}
+
+func (s *clientSet) ignoresAddress(b flow.Body) bool {
+	params := b.Type.Params.List
+	names := params[len(params)-1].Names
+	return len(names) == 0 || names[len(names)-1].Name == "_"
+}
+
+func (s *clientSet) saysUnix(b flow.Body) (says bool) {
+	ast.Inspect(b.Block, func(n ast.Node) bool {
+		if e, ok := n.(ast.Expr); ok {
+			value := s.TypesInfo.Types[e].Value
+			says = says || value != nil && value.Kind() == constant.String && constant.StringVal(value) == "unix"
+		}
+		return true
+	})
+	return says
+}
+
+// sendsEndless tells that the requests which one of the clients is seen to send have no
+// end.
+func (s *clientSet) sendsEndless(users []*client) bool {
+	return slices.ContainsFunc(users, func(c *client) bool {
+		sends := slices.ContainsFunc(s.sendings, func(send sending) bool { return slices.Contains(send.clients, c) })
+		return sends && s.alwaysEndless(c)
+	})
+}
+
+// closes tells that the package itself ends the idle connections of a transport, or of a
+// client that has it.
+func (s *clientSet) closes(t *client, users []*client) bool {
+	return slices.ContainsFunc(s.Calls, func(call *ast.CallExpr) bool {
+		if fn := s.Callee(call); fn == nil || fn.Name() != "CloseIdleConnections" {
+			return false
+		}
+		on, _ := s.calledOn(call)
+		return slices.ContainsFunc(on, func(c *client) bool { return c == t || slices.Contains(users, c) })
+	})
 }

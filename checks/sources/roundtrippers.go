@@ -17,8 +17,11 @@ type roundTrip struct {
 	// at where the request goes.
 	header  string
 	careful bool
-	// ends tells that it gives a request a deadline.
-	ends bool
+	// ends tells that it gives a request a deadline, and forwards that it calls others,
+	// so that a server may answer and not the program itself.
+	ends, forwards bool
+	// elsewhere tells that nobody sees what it does.
+	elsewhere bool
 }
 
 // roundTrips are what the transports of a client do that are not net/http's, those
@@ -38,13 +41,10 @@ func (s *clientSet) roundTripper(v flow.Value, found map[string]roundTrip, seen 
 			continue
 		}
 		seen[o.Expr] = true
-		switch o.Expr.(type) {
-		case *ast.CompositeLit, *ast.CallExpr:
+		if b, ok := s.Function(o); ok {
+			found["a function"] = s.trip(b)
+		} else {
 			s.typed(o, found)
-		case *ast.FuncLit:
-			if b, ok := s.Function(o); ok {
-				found["a function"] = s.trip(b)
-			}
 		}
 		for _, inner := range s.inside(o) {
 			s.roundTripper(inner, found, seen)
@@ -88,14 +88,17 @@ func (s *clientSet) typed(v flow.Value, found map[string]roundTrip) {
 		name = named.Obj().Pkg().Name() + "." + name
 		var adds addsCredentials
 		if named.Obj().Pkg().Path() == "golang.org/x/oauth2" && named.Obj().Name() == "Transport" {
-			found[name] = roundTrip{header: "Authorization"}
-		} else if s.ImportObjectFact(named.Obj(), &adds) {
-			found[name] = roundTrip{header: adds.Header}
+			adds.Header = "Authorization"
+		} else {
+			s.ImportObjectFact(named.Obj(), &adds)
 		}
+		found[name] = roundTrip{header: adds.Header, elsewhere: true}
 		return
 	}
 	if b, ok := s.Method(v, "RoundTrip"); ok {
 		found[name] = s.trip(b)
+	} else {
+		found[name] = roundTrip{elsewhere: true}
 	}
 }
 
@@ -152,6 +155,7 @@ func (s *clientSet) enter(b flow.Body, t *roundTrip, depth int) {
 				}
 			}
 		case *ast.CallExpr:
+			t.forwards = t.forwards || s.forwards(n)
 			switch _, name := s.setsHeader(n, b.Frame); {
 			case secret(name, true):
 				t.header = name
@@ -173,6 +177,29 @@ func (s *clientSet) enter(b flow.Body, t *roundTrip, depth int) {
 		}
 		return true
 	})
+}
+
+// forwards tells that a call may send a request to a server: one of a RoundTripper, of a
+// client, or of what nobody knows.
+func (s *clientSet) forwards(call *ast.CallExpr) bool {
+	if tv := s.TypesInfo.Types[call.Fun]; tv.IsType() || tv.IsBuiltin() {
+		return false
+	}
+	fn := s.Callee(call)
+	return fn == nil || fn.Name() == "RoundTrip" || slices.Contains(methods, fn.Name()) && !flow.Is(fn, netHTTP, "Header.Get") ||
+		fn.Pkg() != s.Pkg && s.handsOn(call)
+}
+
+// answers tells that the transports of a client are of the package and answer by
+// themselves, so that there is no server to redirect it or to keep it waiting.
+func (s *clientSet) answers(c *client) bool {
+	trips := s.roundTrips(c)
+	for _, t := range trips {
+		if t.forwards || t.elsewhere {
+			return false
+		}
+	}
+	return len(trips) > 0
 }
 
 // asksWhere tells that a selector is of what says where a request goes, or whether it
@@ -198,7 +225,7 @@ func (s *clientSet) handsOn(call *ast.CallExpr) bool {
 	})
 }
 
-// decides tells that a call says yes or no, or takes a URL to judge of.
+// decides tells that a call says yes or no.
 func (s *clientSet) decides(call *ast.CallExpr) bool {
 	b, ok := s.TypesInfo.TypeOf(call).(*types.Basic)
 	return ok && b.Info()&types.IsBoolean != 0
