@@ -73,7 +73,7 @@ func (s *clientSet) sent(e ast.Expr, copies int) []flow.Value {
 // leaks tells that a client takes whatever a request carries to any host.
 func (s *clientSet) leaks(c *client) bool {
 	policy, _ := s.policy(c)
-	return c.escapes == "" && (policy == unchecked || policy == waved && !s.cleans(c))
+	return c.escapes == "" && !s.staysHome(c) && (policy == unchecked || policy == waved && !s.cleans(c))
 }
 
 // leak tells that all clients of a sending that are known do. There is at least one.

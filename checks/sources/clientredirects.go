@@ -35,7 +35,7 @@ error for others.`,
 	s := p.ResultOf[clients].(*clientSet)
 	told := make(map[ast.Node]bool) // functions of several clients
 	for _, c := range s.clients {
-		if c.escapes != "" || s.answers(c) || c.maker != nil && p.sameModule(c.maker.Pkg()) {
+		if c.escapes != "" || s.answers(c) || s.staysHome(c) || c.maker != nil && p.sameModule(c.maker.Pkg()) {
 			continue
 		}
 		const fix = "give a client of its own a CheckRedirect that returns http.ErrUseLastResponse, or an error for other hosts"

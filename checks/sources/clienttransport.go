@@ -201,6 +201,13 @@ func (s *clientSet) plainDialer(f flow.Value) bool {
 	return len(origins) > 0
 }
 
+// staysHome tells that a client connects to one place alone, wherever it is redirected.
+func (s *clientSet) staysHome(c *client) bool {
+	return slices.ContainsFunc(s.transports, func(t *client) bool {
+		return slices.Contains(s.usersOf(t), c) && s.dialsHome(t)
+	})
+}
+
 // dialsHome tells that a transport's own dialer connects to a socket of the machine, or
 // to a place of its own choice, whatever address it is given.
 func (s *clientSet) dialsHome(t *client) bool {

@@ -52,8 +52,8 @@ func (s *clientSet) roundTripper(v flow.Value, found map[string]roundTrip, seen 
 	}
 }
 
-// inside are the transports that another one is made of: the fields of a literal, and the
-// arguments of a call such as otelhttp.NewTransport(base).
+// inside are the transports that another one is made of: the fields of a literal, the
+// arguments of a call such as otelhttp.NewTransport(base), and what a function hands on to.
 func (s *clientSet) inside(v flow.Value) []flow.Value {
 	var parts []ast.Expr
 	switch e := v.Expr.(type) {
@@ -66,6 +66,13 @@ func (s *clientSet) inside(v flow.Value) []flow.Value {
 		}
 	case *ast.CallExpr:
 		parts = e.Args
+	case *ast.FuncLit:
+		ast.Inspect(e.Body, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok && sel.Sel.Name == "RoundTrip" {
+				parts = append(parts, sel.X)
+			}
+			return true
+		})
 	}
 	var out []flow.Value
 	for _, e := range parts {
