@@ -44,6 +44,8 @@ type Options struct {
 	Tag string
 	// Parallel bounds the compilers of one build; 0 is one for each core.
 	Parallel int
+	// Share is what is read besides the service's own cache; nil for nothing.
+	Share *Share
 }
 
 // Build compiles the service for a platform with a toolchain from [Select].
@@ -69,14 +71,24 @@ func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchai
 	if err != nil {
 		return nil, err
 	}
-	said, err := run(ctx, svc, t, compiling(svc, p, t, c), args)
+	if err := opts.fill(ctx, svc, p, t, c); err != nil {
+		return nil, err
+	}
+	env, err := opts.environment(svc, p, t, c)
+	if err != nil {
+		return nil, err
+	}
+	said, err := run(ctx, svc, t, env, args)
 	if err != nil && strings.Contains(said, "GOPROXY=off") {
 		// A module is not in the module cache. Fetching is a step of its own, so
 		// that compiling needs no network and writes nothing but its own cache.
 		if said, err := fetch(ctx, svc, p, t); err != nil {
 			return nil, fail(ctx, svc, p, t, said, err)
 		}
-		said, err = run(ctx, svc, t, compiling(svc, p, t, c), args)
+		if err := opts.fill(ctx, svc, p, t, c); err != nil {
+			return nil, err
+		}
+		said, err = run(ctx, svc, t, env, args)
 	}
 	if err != nil {
 		return nil, fail(ctx, svc, p, t, said, err)

@@ -35,7 +35,9 @@ func Deps(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain
 	args := ListArguments(svc.BuildTags)
 	cmd := exec.CommandContext(ctx, t.Go(), append(args, svc.Package)...)
 	cmd.Dir = svc.Dir
-	cmd.Env = append(compiling(svc, p, t, c), "PWD="+svc.Dir)
+	if cmd.Env, err = opts.environment(svc, p, t, c); err != nil {
+		return nil, err
+	}
 	out, err := cmd.Output()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		err = errors.New(strings.TrimSpace(string(exit.Stderr)))

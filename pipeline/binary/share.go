@@ -1,0 +1,175 @@
+package binary
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"go/version"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"temper/pipeline/service"
+)
+
+// A Share lets builds read what holds none of the repository's code, the standard library
+// and the modules that go.sum vouches for, from a layer that no service's build writes.
+// It is compiled there once, by a step that sees nothing of a service but the names of
+// those packages. A release that shall not depend on it shares nothing.
+type Share struct {
+	// Program is the command that serves a cache to Go (package lane), which is given two
+	// more arguments: the folder of the own layer, and that of the shared one or nothing.
+	Program []string
+	// Dir is the folder of the shared layers, one for each Go release and platform.
+	Dir string
+}
+
+// firstShared is the first release of Go that asks a program for what is cached.
+// https://go.dev/doc/go1.24#gocacheprog
+const firstShared = "go1.24"
+
+// shares tells whether a build shares anything. What is compiled by a profile is compiled
+// for one main package, so it has no place there, but nor does it come there.
+func (o Options) shares(t *Toolchain) bool {
+	return o.Share != nil && version.Compare(t.Version, firstShared) >= 0
+}
+
+// layer is the folder of the shared layer for a platform.
+func (s *Share) layer(p v1.Platform, t *Toolchain) string {
+	return filepath.Join(s.Dir, t.Version, strings.ReplaceAll(p.String(), "/", "-"))
+}
+
+// program is what GOCACHEPROG is to be.
+func (s *Share) program(folders ...string) (string, error) {
+	var words []string
+	for _, word := range slices.Concat(s.Program, folders) {
+		quoted, err := quote(word)
+		if err != nil {
+			return "", err
+		}
+		words = append(words, quoted)
+	}
+	return strings.Join(words, " "), nil
+}
+
+// environment is that of every go command of a service and platform.
+func (o Options) environment(svc *service.Service, p v1.Platform, t *Toolchain, c cacheDir) ([]string, error) {
+	env := append(compiling(svc, p, t, c), "PWD="+svc.Dir)
+	if !o.shares(t) {
+		return env, nil
+	}
+	prog, err := o.Share.program(c.path("layer"), o.Share.layer(p, t))
+	return append(env, "GOCACHEPROG="+prog), err
+}
+
+// fill compiles into the shared layer what the service wants of it, if that has not been
+// done for the same modules, packages and platform.
+func (o Options) fill(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain, c cacheDir) error {
+	if !o.shares(t) {
+		return nil
+	}
+	dir := o.Share.layer(p, t)
+	done := filepath.Join(dir, "filled")
+	if err := os.MkdirAll(done, 0o700); err != nil {
+		return fmt.Errorf("making the shared build cache: %w", err)
+	}
+	mark, err := o.wants(svc, p, t)
+	if err != nil {
+		return err
+	}
+	mark = filepath.Join(done, mark)
+	if _, err := os.Stat(mark); err == nil {
+		return nil
+	}
+	packages, err := o.common(ctx, svc, p, t, c)
+	if err != nil || len(packages) == 0 {
+		return err
+	}
+	unlock, err := lock(ctx, filepath.Join(dir, "lock"))
+	if err != nil {
+		return fmt.Errorf("locking the shared build cache: %w", err)
+	}
+	defer unlock()
+	prog, err := o.Share.program(dir)
+	if err != nil {
+		return err
+	}
+	env := append(compiling(svc, p, t, c), "GOCACHEPROG="+prog)
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-pgo=off"}
+	if len(svc.BuildTags) > 0 {
+		args = append(args, "-tags="+strings.Join(svc.BuildTags, ","))
+	}
+	if o.Parallel > 0 {
+		args = append(args, "-p="+strconv.Itoa(o.Parallel))
+	}
+	if said, err := run(ctx, svc, t, env, append(args, packages...)); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		_ = said // the service's own build says what does not compile, if it wants that
+		return nil
+	}
+	return os.WriteFile(mark, nil, 0o600)
+}
+
+// wants names what a service wants of the shared layer: by the files that choose its
+// modules, and not by its code. What it imports besides it compiles for itself.
+func (o Options) wants(svc *service.Service, p v1.Platform, t *Toolchain) (string, error) {
+	sum := sha256.New()
+	rel, err := filepath.Rel(svc.Root, svc.Dir)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(sum, "%q %q %q %q\n", t.Version, rel, svc.Package, svc.BuildTags)
+	for _, kv := range target(svc, p) {
+		if !strings.HasPrefix(kv, "GOWORK=") {
+			fmt.Fprintf(sum, "%q\n", kv)
+		}
+	}
+	files := []string{filepath.Join(svc.Module, "go.mod"), filepath.Join(svc.Module, "go.sum")}
+	if svc.Workfile != "" {
+		files = append(files, svc.Workfile, svc.Workfile+".sum")
+	}
+	for _, name := range files {
+		content, err := os.ReadFile(name)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return "", err
+		}
+		fmt.Fprintf(sum, "%x\n", sha256.Sum256(content))
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// common lists the packages of a service's binary that hold none of the repository's
+// code. What is vendored is of the repository: nobody holds it against go.sum.
+func (o Options) common(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain, c cacheDir) ([]string, error) {
+	env, err := o.environment(svc, p, t, c)
+	if err != nil {
+		return nil, err
+	}
+	args := []string{"list", "-deps", "-f={{if or .Standard (and .Module (not .Module.Main) .Module.Version (or (not .Module.Replace) .Module.Replace.Version))}}{{.Dir}}\t{{.ImportPath}}\t{{.Standard}}{{end}}"}
+	if len(svc.BuildTags) > 0 {
+		args = append(args, "-tags="+strings.Join(svc.BuildTags, ","))
+	}
+	said, err := run(ctx, svc, t, env, append(args, svc.Package))
+	if err != nil {
+		return nil, ctx.Err() // the build says what is wrong
+	}
+	var packages []string
+	for line := range strings.Lines(said) {
+		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if len(fields) != 3 || fields[1] == "unsafe" {
+			continue
+		}
+		if rel, err := filepath.Rel(svc.Root, fields[0]); fields[2] == "true" || err != nil || !filepath.IsLocal(rel) {
+			packages = append(packages, fields[1])
+		}
+	}
+	return packages, nil
+}
