@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -79,7 +80,7 @@ func codeBelow(ctx context.Context, dir string, memory *sources.Memory) ([]*chec
 		if err != nil {
 			return nil, err
 		}
-		one := codeFolder{name: called(dir), programs: programs}
+		one := codeFolder{name: called(dir), programs: programs, waivers: waivers(repo.Waivers)}
 		for _, svc := range repo.Services {
 			if !slices.Contains(one.modules, svc.Module) {
 				one.modules = append(one.modules, svc.Module)
@@ -122,6 +123,8 @@ type codeFolder struct {
 	programs []*sources.Program
 	// modules are the folders of the go.mod files.
 	modules []string
+	// waivers are those of its temper.yaml, for any of its services.
+	waivers []checks.Waiver
 }
 
 func openFolder(ctx context.Context, root, dir string) (codeFolder, error) {
@@ -199,5 +202,20 @@ func (one codeFolder) judge(ctx context.Context, dir string, memory *sources.Mem
 		}
 	}
 	subject := checks.Subject{Name: one.name, Digest: "sha256:" + hex.EncodeToString(sum.Sum(nil))}
-	return checks.Join(&checks.Report{Subject: subject}, reports...), nil
+	return waive(checks.Join(&checks.Report{Subject: subject}, reports...), one.accepted(), time.Now())
+}
+
+// accepted are the folder's waivers of rules about sources. The code of all services is
+// looked at as one here; a build tells them apart.
+func (one codeFolder) accepted() []checks.Waiver {
+	var out []checks.Waiver
+	about := namesOf(sources.AllRules())
+	for _, w := range one.waivers {
+		w.Subject = one.name
+		twice := slices.ContainsFunc(out, func(o checks.Waiver) bool { return o.Rule == w.Rule })
+		if slices.Contains(about, w.Rule) && !twice {
+			out = append(out, w)
+		}
+	}
+	return out
 }

@@ -172,7 +172,7 @@ func (m *manifestReader) below(ctx context.Context, dir string, other bool) erro
 			return nil
 		}
 		n, err := m.open(name)
-		if n == 0 && err == nil && !other {
+		if n == 0 && err == nil {
 			m.p.note("%s holds no manifest", called(name))
 		}
 		found += n
