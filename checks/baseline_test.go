@@ -121,7 +121,7 @@ func TestBaselineOfARuleThatDidNotRun(t *testing.T) {
 
 // What is waived is no part of a baseline: it comes back when the waiver ends.
 func TestBaselineLeavesWaiversAlone(t *testing.T) {
-	waived, err := Waive(found("a", "layer 1: /bin/sh"), []Waiver{{"shell", "a", "r", "2027-03-01"}}, moment(t, "2027-01-01T00:00:00Z"))
+	waived, err := Waive(found("a", "layer 1: /bin/sh"), []Waiver{{Rule: "shell", Subject: "a", Reason: "r", Expires: "2027-03-01"}}, moment(t, "2027-01-01T00:00:00Z"))
 	if err != nil {
 		t.Fatal(err)
 	}

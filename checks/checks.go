@@ -95,6 +95,17 @@ func (p *Pass) Undecidedf(place, format string, args ...any) {
 	p.notices = append(p.notices, Notice{RuleUndecided, p.rule.Name, place, fmt.Sprintf(format, args...)})
 }
 
+// Ignored says that the source accepts the finding reported last, where it says so
+// (FILE:LINE) and why.
+func (p *Pass) Ignored(source, reason string) {
+	p.findings[len(p.findings)-1].Waived = &Waived{Reason: reason, Source: source}
+}
+
+// Unused says that the source accepts at a place what the rule does not find there.
+func (p *Pass) Unused(place, reason string) {
+	p.notices = append(p.notices, Notice{IgnoreUnused, p.rule.Name, place, "what is ignored here is not found; remove the comment: " + reason})
+}
+
 // Fixf says what to do about the finding reported last.
 func (p *Pass) Fixf(format string, args ...any) {
 	p.findings[len(p.findings)-1].Fix = fmt.Sprintf(format, args...)
@@ -127,7 +138,8 @@ type Finding struct {
 	// Imports are the packages by which what was found comes into a program,
 	// from its main package on; none where that is not known.
 	Imports []string `json:"imports,omitempty"`
-	// Waived is set by [Waive] on what temper.yaml accepts for a time.
+	// Waived is set by [Waive] on what temper.yaml accepts for a time, and by
+	// [Pass.Ignored] on what the source accepts.
 	Waived *Waived `json:"waived,omitempty"`
 	// Baseline is set by [Baseline.Mark] on what was there before. It is a help
 	// to whoever adopts the rules, and no leave to release.

@@ -45,7 +45,7 @@ func FuzzWaive(f *testing.F) {
 	f.Add("shell", "a", "", "9999-12-31", int64(0))
 	f.Add("shell", "a", "x", "2027-3-1", int64(1<<40))
 	f.Fuzz(func(t *testing.T, rule, subject, reason, expires string, now int64) {
-		w := Waiver{rule, subject, reason, expires}
+		w := Waiver{Rule: rule, Subject: subject, Reason: reason, Expires: expires}
 		at := time.Unix(now, 0)
 		r, err := Waive(found("a", "layer 1: /bin/sh"), []Waiver{w}, at)
 		if err != nil {

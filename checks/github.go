@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"path"
@@ -66,7 +67,7 @@ func WriteGitHub(w io.Writer, r *Report, where func(Subject) Origin) error {
 		switch {
 		case g.IsWaived():
 			kind = "notice"
-			said += fmt.Sprintf("\nwaived until %s: %s", g.Waived.Expires, g.Waived.Reason)
+			said += "\n" + g.Waived.String()
 		case g.Baseline:
 			kind = "notice"
 			said += "\nin the baseline"
@@ -81,7 +82,7 @@ func WriteGitHub(w io.Writer, r *Report, where func(Subject) Origin) error {
 		if n.Place != "" {
 			said += n.Place + ": "
 		}
-		command("warning", n.Rule, where(r.Subject).position(Finding{}), said+n.Message)
+		command("warning", cmp.Or(n.Rule, string(n.Kind)), where(r.Subject).position(Finding{}), said+n.Message)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

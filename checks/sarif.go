@@ -44,7 +44,8 @@ func WriteSARIF(w io.Writer, version string, rules []Rule, reports []*Report, wh
 			run.Results = append(run.Results, result(r, g, i, origin))
 		}
 		for _, n := range r.Notices {
-			one := sarifNotification{Level: "warning", Message: sarifMessage{Text: r.Subject.Name + ": " + n.Rule + ": " + n.Message}}
+			about := slices.DeleteFunc([]string{r.Subject.Name, n.Rule, n.Place, n.Message}, func(s string) bool { return s == "" })
+			one := sarifNotification{Level: "warning", Message: sarifMessage{Text: strings.Join(about, ": ")}}
 			one.Descriptor.ID = string(n.Kind)
 			*told = append(*told, one)
 		}
@@ -138,8 +139,11 @@ func result(r *Report, g *Shared, rule int, origin Origin) sarifResult {
 	at.Artifact.URI, at.Region.Line, at.Region.Column = artifact(r.Subject, from.file), from.line, from.column
 	switch {
 	case g.IsWaived():
-		one.Suppressions = append(one.Suppressions, sarifSuppression{"external", "accepted",
-			fmt.Sprintf("waived until %s: %s", g.Waived.Expires, g.Waived.Reason)})
+		kind := "external"
+		if g.Waived.Source != "" {
+			kind = "inSource"
+		}
+		one.Suppressions = append(one.Suppressions, sarifSuppression{kind, "accepted", g.Waived.String()})
 	case g.Baseline:
 		one.Suppressions = append(one.Suppressions, sarifSuppression{"external", "accepted", "in the baseline"})
 	}

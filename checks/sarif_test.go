@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write what is written into testdata")
 func reports(t *testing.T) []*Report {
 	t.Helper()
 	now := moment(t, "2027-01-01T00:00:00Z")
-	waived, err := Waive(odd(t), []Waiver{{"even", "n", "it was born odd", "2027-03-01"}, {"prime", "n", "r", "2026-03-01"}}, now)
+	waived, err := Waive(odd(t), []Waiver{{Rule: "even", Subject: "n", Reason: "it was born odd", Expires: "2027-03-01"}, {Rule: "prime", Subject: "n", Reason: "r", Expires: "2026-03-01"}}, now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -48,7 +49,7 @@ func WriteText(w io.Writer, r *Report) error {
 		}
 		switch {
 		case g.Waived != nil:
-			below("waived until %s: %s", g.Waived.Expires, printable(g.Waived.Reason))
+			below("%s", printable(g.Waived.String()))
 		case g.Baseline:
 			below("in the baseline")
 		}
@@ -57,7 +58,7 @@ func WriteText(w io.Writer, r *Report) error {
 		}
 	}
 	for _, n := range r.Notices {
-		fmt.Fprintf(&b, "  notice   %s", n.Rule)
+		fmt.Fprintf(&b, "  notice   %s", cmp.Or(n.Rule, string(n.Kind)))
 		if n.Place != "" {
 			fmt.Fprintf(&b, "  %s", printable(n.Place))
 		}

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -16,12 +17,28 @@ type Waiver struct {
 	Reason string `json:"reason"`
 	// Expires is a day, YYYY-MM-DD; the waiver holds to the end of it, UTC.
 	Expires string `json:"expires"`
+	// Source is empty, but for what the source itself accepts: there it is the place
+	// where it does, FILE:LINE, and Expires is empty.
+	Source string `json:"source,omitempty"`
 }
 
-// Waived is what a waiver leaves on a finding that it accepts.
+// Waived is what is left on a finding that a waiver accepts, or the source itself. What
+// the source accepts has no end: it stands beside what it is about, is reviewed with
+// it, and goes with it.
 type Waived struct {
-	Reason  string `json:"reason"`
+	Reason string `json:"reason"`
+	// Expires is empty where Source is not.
 	Expires string `json:"expires"`
+	// Source is where in the source it stands, FILE:LINE.
+	Source string `json:"source,omitempty"`
+}
+
+// String says who accepts the finding, and why.
+func (w *Waived) String() string {
+	if w.Source != "" {
+		return fmt.Sprintf("ignored by %s: %s", w.Source, w.Reason)
+	}
+	return fmt.Sprintf("waived until %s: %s", w.Expires, w.Reason)
 }
 
 // Waive returns the report with the waivers about its subject applied, as of
@@ -49,7 +66,7 @@ func Waive(r *Report, waivers []Waiver, now time.Time) (*Report, error) {
 			}
 			matches++
 			if !expired && f.Waived == nil {
-				f.Waived = &Waived{w.Reason, w.Expires}
+				f.Waived = &Waived{Reason: w.Reason, Expires: w.Expires}
 			}
 		}
 		switch {
@@ -83,24 +100,31 @@ func lastDay(text string) (time.Time, error) {
 }
 
 // Expired tells whether the waiver holds no longer. One that does not say until
-// when it holds has expired.
+// when it holds has expired, unless it stands in the source.
 func (w Waiver) Expired(now time.Time) bool {
+	if w.Source != "" && w.Expires == "" {
+		return false
+	}
 	end, err := lastDay(w.Expires)
 	return err != nil || !now.Before(end)
 }
 
-// IsWaived tells whether a waiver accepts the finding: its mark has a reason
-// and a day, for without them it is worth nothing.
+// IsWaived tells whether a waiver accepts the finding, or its source: the mark has a
+// reason and a day, or a place in the file of the finding, for without them it is worth
+// nothing.
 func (f Finding) IsWaived() bool {
 	if f.Waived == nil || f.Waived.Reason == "" {
 		return false
+	}
+	if f.Waived.Source != "" && f.Waived.Expires == "" {
+		return f.File != "" && strings.HasPrefix(f.Waived.Source, f.File+":")
 	}
 	_, err := lastDay(f.Waived.Expires)
 	return err == nil
 }
 
-// Waivers returns what was waived, once for each rule, in the order of the
-// findings.
+// Waivers returns what was waived, or ignored in the source, once for each rule, in
+// the order of the findings.
 func (r *Report) Waivers() []Waiver {
 	var list []Waiver
 	seen := make(map[Waiver]bool)
@@ -108,7 +132,7 @@ func (r *Report) Waivers() []Waiver {
 		if f.Waived == nil {
 			continue
 		}
-		w := Waiver{f.Rule, r.Subject.Name, f.Waived.Reason, f.Waived.Expires}
+		w := Waiver{f.Rule, r.Subject.Name, f.Waived.Reason, f.Waived.Expires, f.Waived.Source}
 		if !seen[w] {
 			seen[w] = true
 			list = append(list, w)

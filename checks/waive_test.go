@@ -38,7 +38,7 @@ func moment(t *testing.T, text string) time.Time {
 }
 
 func TestWaive(t *testing.T) {
-	evens := Waiver{"even", "n", "it was born odd", "2027-03-01"}
+	evens := Waiver{Rule: "even", Subject: "n", Reason: "it was born odd", Expires: "2027-03-01"}
 	for _, tc := range []struct {
 		name     string
 		waivers  []Waiver
@@ -57,13 +57,13 @@ func TestWaive(t *testing.T) {
 			[]Notice{{WaiverExpired, "even", "", "the waiver expired on 2027-03-01: it was born odd"}}, 2},
 		{"expired, elsewhere", []Waiver{evens}, "2027-03-01T20:00:00-10:00", false, false, 0, "1 error, 1 warning (2 rules)",
 			[]Notice{{WaiverExpired, "even", "", "the waiver expired on 2027-03-01: it was born odd"}}, 2},
-		{"another subject", []Waiver{{"even", "m", "r", "2027-03-01"}}, "2027-01-01T00:00:00Z", false, false, 0, "1 error, 1 warning (2 rules)", nil, 2},
-		{"a name that begins so", []Waiver{{"even", "n/", "r", "2027-03-01"}}, "2027-01-01T00:00:00Z", false, false, 0, "1 error, 1 warning (2 rules)", nil, 2},
-		{"unused", []Waiver{{"prime", "n", "r", "2027-03-01"}}, "2027-01-01T00:00:00Z", false, false, 0, "1 error, 1 warning (2 rules)",
+		{"another subject", []Waiver{{Rule: "even", Subject: "m", Reason: "r", Expires: "2027-03-01"}}, "2027-01-01T00:00:00Z", false, false, 0, "1 error, 1 warning (2 rules)", nil, 2},
+		{"a name that begins so", []Waiver{{Rule: "even", Subject: "n/", Reason: "r", Expires: "2027-03-01"}}, "2027-01-01T00:00:00Z", false, false, 0, "1 error, 1 warning (2 rules)", nil, 2},
+		{"unused", []Waiver{{Rule: "prime", Subject: "n", Reason: "r", Expires: "2027-03-01"}}, "2027-01-01T00:00:00Z", false, false, 0, "1 error, 1 warning (2 rules)",
 			[]Notice{{WaiverUnused, "prime", "", "the waiver until 2027-03-01 matches nothing; remove it"}}, 2},
-		{"unused and expired", []Waiver{{"prime", "n", "r", "2026-03-01"}}, "2027-01-01T00:00:00Z", false, false, 0, "1 error, 1 warning (2 rules)",
+		{"unused and expired", []Waiver{{Rule: "prime", Subject: "n", Reason: "r", Expires: "2026-03-01"}}, "2027-01-01T00:00:00Z", false, false, 0, "1 error, 1 warning (2 rules)",
 			[]Notice{{WaiverExpired, "prime", "", "the waiver expired on 2026-03-01 and matches nothing; remove it"}}, 2},
-		{"everything", []Waiver{evens, {"small", "n", "r", "2027-03-01"}}, "2027-01-01T00:00:00Z", true, true, 4, "ok, 2 waived (2 rules)", nil, 0},
+		{"everything", []Waiver{evens, {Rule: "small", Subject: "n", Reason: "r", Expires: "2027-03-01"}}, "2027-01-01T00:00:00Z", true, true, 4, "ok, 2 waived (2 rules)", nil, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			was := odd(t)
@@ -102,24 +102,27 @@ func TestWaive(t *testing.T) {
 // What is not whole accepts nothing.
 func TestWaiveFailsClosed(t *testing.T) {
 	for _, w := range []Waiver{
-		{"", "n", "r", "2027-03-01"},
-		{"even", "", "r", "2027-03-01"},
-		{"even", "n", "", "2027-03-01"},
-		{"even", "n", "r", ""},
-		{"even", "n", "r", "never"},
-		{"even", "other", "r", "2027-02-29"},
+		{Rule: "", Subject: "n", Reason: "r", Expires: "2027-03-01"},
+		{Rule: "even", Subject: "", Reason: "r", Expires: "2027-03-01"},
+		{Rule: "even", Subject: "n", Reason: "", Expires: "2027-03-01"},
+		{Rule: "even", Subject: "n", Reason: "r", Expires: ""},
+		{Rule: "even", Subject: "n", Reason: "r", Expires: "never"},
+		{Rule: "even", Subject: "other", Reason: "r", Expires: "2027-02-29"},
 	} {
 		if r, err := Waive(odd(t), []Waiver{w}, moment(t, "2027-01-01T00:00:00Z")); err == nil {
 			t.Errorf("the waiver %+v gives %v, want an error", w, r)
 		}
 	}
-	for _, mark := range []Waived{{"", "2027-03-01"}, {"r", ""}, {"r", "never"}} {
-		r := &Report{Rules: []string{"even"}, Findings: []Finding{{Rule: "even", Severity: Error, Waived: &mark}}}
+	for _, mark := range []Waived{
+		{Expires: "2027-03-01"}, {Reason: "r"}, {Reason: "r", Expires: "never"},
+		{Source: "main.go:3"}, {Reason: "r", Source: "other.go:3"}, {Reason: "r", Source: "main.go:3", Expires: "never"},
+	} {
+		r := &Report{Rules: []string{"even"}, Findings: []Finding{{Rule: "even", Severity: Error, File: "main.go", Waived: &mark}}}
 		if r.OK() || r.Passes(false) || r.Count(Error) != 1 {
 			t.Errorf("a report passes by the mark %+v", mark)
 		}
 	}
-	r := &Report{Rules: []string{"even"}, Findings: []Finding{{Rule: "even", Severity: "fatal", Waived: &Waived{"r", "2027-03-01"}}}}
+	r := &Report{Rules: []string{"even"}, Findings: []Finding{{Rule: "even", Severity: "fatal", Waived: &Waived{Reason: "r", Expires: "2027-03-01"}}}}
 	if r.OK() || r.Passes(false) {
 		t.Error("a severity that nobody knows can be waived")
 	}
@@ -127,8 +130,8 @@ func TestWaiveFailsClosed(t *testing.T) {
 
 func TestWriteTextOfWaivers(t *testing.T) {
 	r, err := Waive(odd(t), []Waiver{
-		{"even", "n", "it was born odd", "2027-03-01"},
-		{"prime", "n", "r", "2027-03-01"},
+		{Rule: "even", Subject: "n", Reason: "it was born odd", Expires: "2027-03-01"},
+		{Rule: "prime", Subject: "n", Reason: "r", Expires: "2027-03-01"},
 	}, moment(t, "2027-01-01T00:00:00Z"))
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +153,7 @@ func TestWriteTextOfWaivers(t *testing.T) {
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("text (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]Waiver{{"even", "n", "it was born odd", "2027-03-01"}}, r.Waivers()); diff != "" {
+	if diff := cmp.Diff([]Waiver{{Rule: "even", Subject: "n", Reason: "it was born odd", Expires: "2027-03-01"}}, r.Waivers()); diff != "" {
 		t.Errorf("waivers of the report (-want +got):\n%s", diff)
 	}
 }

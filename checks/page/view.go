@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -217,7 +218,7 @@ func sectionOf(p *Page, s *Service, id string, known map[string]checks.Rule, mos
 			one.Notices = append(one.Notices, notice{Message: fmt.Sprintf("and %s", count(len(r.Notices)-i, "more", "more"))})
 			break
 		}
-		one.Notices = append(one.Notices, notice{name(string(n.Kind)), name(n.Rule), name(n.Place), words(n.Message)})
+		one.Notices = append(one.Notices, notice{name(string(n.Kind)), name(cmp.Or(n.Rule, string(n.Kind))), name(n.Place), words(n.Message)})
 	}
 	var largest int64
 	var names []string
@@ -320,7 +321,7 @@ func brokenOf(r *checks.Report, known map[string]checks.Rule, most int) []broken
 		one.Tone, one.Word = tone(f.Finding)
 		switch {
 		case f.IsWaived():
-			one.Accepted = fmt.Sprintf("waived until %s: %s", f.Waived.Expires, words(f.Waived.Reason))
+			one.Accepted = words(f.Waived.String())
 		case f.Baseline:
 			one.Accepted = "in the baseline: it was there when the rules were adopted"
 		}

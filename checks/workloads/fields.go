@@ -12,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	kjson "sigs.k8s.io/json"
+
+	"temper/checks"
 )
 
 // A fault is what the API server would not take in an object.
@@ -152,7 +154,7 @@ func (t *typer) unknown(name string, known map[string]reflect.Type, want reflect
 		names = append(names, name)
 	}
 	fix := ""
-	if near := nearest(name, names); near != "" {
+	if near := checks.Nearest(name, names); near != "" {
 		fix = "did you mean " + near + "?"
 	} else if t.lenient {
 		return
