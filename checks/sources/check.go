@@ -33,10 +33,14 @@ func Analyze(ctx context.Context, rules []*Code, memory *Memory, programs ...*Pr
 		}
 		packages += len(p.Packages)
 		all = append(all, found...)
+		for _, path := range p.Without {
+			all = append(all, Diagnostic{Category: LeftOut, Message: "it needs cgo, so it is in no image, and nobody has looked at it", In: path})
+		}
 	}
 	if packages == 0 {
 		return nil, errors.New("there is no Go package to look at")
 	}
+	all = inVain(all)
 	slices.SortStableFunc(all, Diagnostic.compare)
 	return slices.CompactFunc(all, func(a, b Diagnostic) bool { return a.compare(b) == 0 }), nil
 }
@@ -47,7 +51,16 @@ func Report(ctx context.Context, name string, rules []*Code, found []Diagnostic)
 	for _, rule := range rules {
 		set = append(set, &checks.Check[[]Diagnostic]{Rule: rule.Rule, Run: rule.tell})
 	}
-	return checks.Run(ctx, checks.Subject{Name: name}, "", found, set)
+	r, err := checks.Run(ctx, checks.Subject{Name: name}, "", found, set)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range found {
+		if d.Category == LeftOut {
+			r = r.LeaveOut(d.In, d.Message)
+		}
+	}
+	return r, nil
 }
 
 // A Diagnostic is what an analyzer says about a place in a program.
@@ -58,7 +71,12 @@ type Diagnostic struct {
 	File         string
 	Line, Column int
 	Fixes        []Fix `json:",omitempty"`
+	// Ignored is what the source says to accept it, nil if it does not.
+	Ignored *Ignored `json:",omitempty"`
 }
+
+// LeftOut is the category of packages that nobody has looked at, and no rule's.
+const LeftOut = "left-out"
 
 // A Fix replaces the bytes from Start to End of a file, which count from 0.
 type Fix struct {
@@ -74,8 +92,16 @@ func (c *Code) tell(all []Diagnostic, p *checks.Pass) error {
 			continue
 		}
 		message, fix, _ := strings.Cut(d.Message, "\n")
-		if d.Category == Undecided {
-			p.Undecidedf(fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Column), "%s; temper probe asks the running server", message)
+		switch d.Category {
+		case Undecided:
+			after := "temper probe asks the running server"
+			if d.Ignored != nil {
+				after = fmt.Sprintf("ignored by %s: %s", d.Ignored.Source, d.Ignored.Reason)
+			}
+			p.Undecidedf(fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Column), "%s; %s", message, after)
+			continue
+		case IgnoreUnused:
+			p.Unused(fmt.Sprintf("%s:%d", d.File, d.Line), message)
 			continue
 		}
 		p.Reportf(d.In, "%s", message)
@@ -83,12 +109,15 @@ func (c *Code) tell(all []Diagnostic, p *checks.Pass) error {
 		if fix != "" {
 			p.Fixf("%s", fix)
 		}
+		if d.Ignored != nil {
+			p.Ignored(d.Ignored.Source, d.Ignored.Reason)
+		}
 	}
 	return nil
 }
 
 // compare puts diagnostics in the order of a reader of the source.
 func (d Diagnostic) compare(e Diagnostic) int {
-	return cmp.Or(cmp.Compare(d.File, e.File), d.Line-e.Line, d.Column-e.Column,
+	return cmp.Or(cmp.Compare(d.File, e.File), d.Line-e.Line, d.Column-e.Column, cmp.Compare(d.In, e.In),
 		cmp.Compare(d.Rule, e.Rule), cmp.Compare(d.Category, e.Category), cmp.Compare(d.Message, e.Message))
 }

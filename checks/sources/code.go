@@ -35,15 +35,7 @@ var CodeRules = []*Code{
 	clientCredentials,
 	clientTimeout,
 	clientTransport,
-}
-
-// Analyzers are those of [CodeRules], for any driver of golang.org/x/tools/go/analysis.
-func Analyzers() []*analysis.Analyzer {
-	var all []*analysis.Analyzer
-	for _, c := range CodeRules {
-		all = append(all, c.Analyzer)
-	}
-	return all
+	ignoreReason,
 }
 
 // code makes a rule about Go code of a function that looks at one package. What it

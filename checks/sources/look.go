@@ -56,7 +56,24 @@ func (r *run) look(s *seen) error {
 	if err := r.apply(s, fset, files, typed, info, config.Sizes); err != nil {
 		return err
 	}
+	if pkg.Own {
+		ignores, err := ignoresOf(fset, files, pkg.content)
+		if err != nil {
+			return err
+		}
+		s.found = mark(pkg.Path, r.rules, ignores, s.found)
+	}
 	return r.remember(s)
+}
+
+// content returns what is in a file of the package.
+func (pkg *Package) content(name string) ([]byte, error) {
+	for _, f := range pkg.Files {
+		if f.Name == name {
+			return bytes.Clone(f.Content), nil
+		}
+	}
+	return nil, fmt.Errorf("%s is not of package %s", name, pkg.Path)
 }
 
 // apply runs the analyzers on a package that is typed.
@@ -79,14 +96,7 @@ func (r *run) apply(s *seen, fset *token.FileSet, files []*ast.File, typed *type
 		p := &analysis.Pass{
 			Analyzer: a, Fset: fset, Files: files, Pkg: typed, TypesInfo: info, TypesSizes: sizes, ResultOf: of,
 			Report: report, Module: &analysis.Module{Path: pkg.Module, GoVersion: pkg.Go},
-			ReadFile: func(name string) ([]byte, error) {
-				for _, f := range pkg.Files {
-					if f.Name == name {
-						return bytes.Clone(f.Content), nil
-					}
-				}
-				return nil, fmt.Errorf("%s is not of package %s", name, pkg.Path)
-			},
+			ReadFile: pkg.content,
 		}
 		s.give(p)
 		result, err := a.Run(p)
@@ -120,7 +130,7 @@ func hasFacts(a *analysis.Analyzer) bool {
 
 // told is a diagnostic without the syntax that it is about.
 func told(rule *Code, d analysis.Diagnostic, fset *token.FileSet, files []*ast.File, typed *types.Package) Diagnostic {
-	at := fset.Position(d.Pos)
+	at := fset.PositionFor(d.Pos, false) // and not where a line directive says
 	out := Diagnostic{
 		Rule: rule.Name, Category: d.Category, Message: d.Message, In: typed.Path(),
 		File: at.Filename, Line: at.Line, Column: at.Column,
