@@ -53,6 +53,7 @@ var may = map[string][]string{
 		"temper/pipeline/image", "temper/pipeline/inventory", "temper/pipeline/license", "temper/pipeline/manifest", "temper/pipeline/policy", "temper/pipeline/release", "temper/pipeline/sandbox",
 		"temper/pipeline/service",
 	},
+	"temper/pipeline/cmd/temper-vet":      {"temper/checks/sources"},
 	"temper/pipeline/release/releasetest": {}, // for tests
 	"temper/examples/ci":                  {"temper/pipeline/engine"},
 }

@@ -1,6 +1,8 @@
 package sources
 
 import (
+	"strings"
+
 	"golang.org/x/tools/go/analysis"
 )
 
@@ -32,6 +34,7 @@ func (c *Code) aloud() *analysis.Analyzer {
 				}
 			}
 			if d.Category != Undecided {
+				d.Message = strings.ReplaceAll(d.Message, "\n", "; ")
 				p.Report(d)
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/txtar"
 )
 
@@ -144,13 +143,6 @@ func TestLeftOut(t *testing.T) {
 	}
 	if r, err := Check(t.Context(), "case", rules, nil, new(Program)); err == nil {
 		t.Errorf("of no package there is the report %v, want an error", r)
-	}
-}
-
-// Any driver takes the analyzers.
-func TestAnalyzers(t *testing.T) {
-	if err := analysis.Validate(Analyzers()); err != nil {
-		t.Error(err)
 	}
 }
 
