@@ -83,6 +83,8 @@ type Fix struct {
 	File       string
 	Start, End int
 	New        string
+	// Sum is the SHA-256 of the file that it fits, in hex.
+	Sum string
 }
 
 // tell reports the diagnostics of a rule.

@@ -112,7 +112,7 @@ func (r *run) apply(s *seen, fset *token.FileSet, files []*ast.File, typed *type
 		}
 		report := func(d analysis.Diagnostic) {
 			if pkg.Own {
-				s.found = append(s.found, told(rule, d, fset, files, typed))
+				s.found = append(s.found, pkg.told(rule, d, fset, files))
 			}
 		}
 		if err := do(rule.Analyzer, report); err != nil {
@@ -129,10 +129,10 @@ func hasFacts(a *analysis.Analyzer) bool {
 }
 
 // told is a diagnostic without the syntax that it is about.
-func told(rule *Code, d analysis.Diagnostic, fset *token.FileSet, files []*ast.File, typed *types.Package) Diagnostic {
+func (pkg *Package) told(rule *Code, d analysis.Diagnostic, fset *token.FileSet, files []*ast.File) Diagnostic {
 	at := fset.PositionFor(d.Pos, false) // and not where a line directive says
 	out := Diagnostic{
-		Rule: rule.Name, Category: d.Category, Message: d.Message, In: typed.Path(),
+		Rule: rule.Name, Category: d.Category, Message: d.Message, In: pkg.Path,
 		File: at.Filename, Line: at.Line, Column: at.Column,
 	}
 	for _, f := range files {
@@ -147,7 +147,8 @@ func told(rule *Code, d analysis.Diagnostic, fset *token.FileSet, files []*ast.F
 				end = e.Pos
 			}
 			file := fset.File(e.Pos)
-			out.Fixes = append(out.Fixes, Fix{file.Name(), file.Offset(e.Pos), file.Offset(end), string(e.NewText)})
+			content, _ := pkg.content(file.Name()) // which has been parsed
+			out.Fixes = append(out.Fixes, Fix{file.Name(), file.Offset(e.Pos), file.Offset(end), string(e.NewText), sumOf(content)})
 		}
 	}
 	return out
