@@ -60,22 +60,19 @@ func (p *pass) fileOf(at token.Pos) *ast.File {
 // library, whose order is gofmt's. The same import always gives the same text, and
 // another one at the same place does no harm, so that many fixes go together.
 func placeOf(file *ast.File, spec string) (token.Pos, string) {
-	for _, d := range file.Decls {
-		decl, ok := d.(*ast.GenDecl)
-		if !ok || decl.Tok != token.IMPORT {
-			break
-		}
-		if !decl.Lparen.IsValid() {
-			return start(decl, decl.Doc), "import " + spec + "\n"
-		}
-		for _, s := range decl.Specs {
-			if s := s.(*ast.ImportSpec); isStandard(s.Path.Value) {
-				return start(s, s.Doc), spec + "\n\t"
-			}
-		}
-		return decl.Lparen + 1, "\n\t" + spec + "\n"
+	if len(file.Imports) == 0 {
+		return file.Name.End(), "\n\nimport " + spec
 	}
-	return file.Name.End(), "\n\nimport " + spec
+	decl := file.Decls[0].(*ast.GenDecl) // imports come first
+	if !decl.Lparen.IsValid() {
+		return start(decl, decl.Doc), "import " + spec + "\n"
+	}
+	for _, s := range decl.Specs {
+		if s := s.(*ast.ImportSpec); isStandard(s.Path.Value) {
+			return start(s, s.Doc), spec + "\n\t"
+		}
+	}
+	return decl.Lparen + 1, "\n\t" + spec + "\n"
 }
 
 // start is where a node begins with what is said of it.
