@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"temper/checks/sources"
 	"temper/pipeline/binary"
 	"temper/pipeline/service"
@@ -73,14 +75,20 @@ func Folder(ctx context.Context, root, folder string, tags []string) (*sources.P
 	if folder, err = filepath.EvalSymlinks(folder); err != nil {
 		return nil, err
 	}
-	all, err := list(ctx, folder, false, append(binary.ListArguments(tags), "-e", "-pgo=off"))
-	if err != nil {
+	var all, with []*binary.Package
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		all, err = list(gctx, folder, false, append(binary.ListArguments(tags), "-e", "-pgo=off"))
+		return err
+	})
+	g.Go(func() (err error) {
+		with, err = listWithCgo(gctx, folder, tags)
+		return err
+	})
+	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	without, err := needCgo(ctx, root, folder, tags, all)
-	if err != nil {
-		return nil, err
-	}
+	without := needCgo(root, all, with)
 	all = slices.DeleteFunc(all, func(p *binary.Package) bool { return without[p.ImportPath] })
 	if said := wrong(folder, all); len(said) > 0 {
 		return nil, &BrokenError{folder, tags, said}
@@ -108,17 +116,18 @@ func list(ctx context.Context, folder string, cgo bool, args []string) ([]*binar
 	return all, nil
 }
 
-// needCgo returns the packages of the repository that are not there without cgo, or are
-// not whole and do not compile, and those that import them.
-func needCgo(ctx context.Context, root, folder string, tags []string, all []*binary.Package) (map[string]bool, error) {
-	args := []string{"list", "-e", "-json=ImportPath,Dir,CgoFiles,Module", "-find"}
+// listWithCgo lists the packages that are there with cgo.
+func listWithCgo(ctx context.Context, folder string, tags []string) ([]*binary.Package, error) {
+	args := []string{"list", "-e", "-find", "-json=ImportPath,Dir,CgoFiles,Module"}
 	if len(tags) > 0 {
 		args = append(args, "-tags="+strings.Join(tags, ","))
 	}
-	with, err := list(ctx, folder, true, args)
-	if err != nil {
-		return nil, err
-	}
+	return list(ctx, folder, true, args)
+}
+
+// needCgo returns the packages of the repository that are not there without cgo, or are
+// not whole and do not compile, and those that import them.
+func needCgo(root string, all, with []*binary.Package) map[string]bool {
 	whole := make(map[string]bool)
 	for _, p := range all {
 		whole[p.ImportPath] = p.Error == nil
@@ -134,7 +143,7 @@ func needCgo(ctx context.Context, root, folder string, tags []string, all []*bin
 			without[p.ImportPath] = true
 		}
 	}
-	return without, nil
+	return without
 }
 
 // wrong says what is, once and in the order of the packages.
