@@ -36,6 +36,8 @@ var CodeRules = []*Code{
 	clientTimeout,
 	clientTransport,
 	ignoreReason,
+	tlsVersion,
+	tlsCiphers,
 }
 
 // code makes a rule about Go code of a function that looks at one package. What it

@@ -21,6 +21,7 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/mod/modfile"
 	"golang.org/x/tools/txtar"
 )
 
@@ -56,7 +57,7 @@ var exports = sync.OnceValues(func() (map[string]string, error) {
 
 // programOf makes a program of the Go files of an archive: each folder is a package,
 // and those at the top are package main of example.com/case. A folder below "deps" is a
-// dependency, whose path is what follows. Packages come in the order of their imports.
+// dependency, whose path is what follows; a go.mod says which Go. Packages come in the order of their imports.
 func programOf(t testing.TB, files []txtar.File) *Program {
 	t.Helper()
 	std, err := exports()
@@ -65,6 +66,16 @@ func programOf(t testing.TB, files []txtar.File) *Program {
 	}
 	packages := make(map[string]*Package)
 	imports := make(map[string][]string)
+	says := "1.26"
+	for _, f := range files {
+		if f.Name == "go.mod" {
+			mod, err := modfile.Parse(f.Name, f.Data, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			says = mod.Go.Version
+		}
+	}
 	for _, f := range files {
 		if path.Ext(f.Name) != ".go" {
 			continue
@@ -75,7 +86,7 @@ func programOf(t testing.TB, files []txtar.File) *Program {
 			at, own = dep, false
 		}
 		if packages[at] == nil {
-			packages[at] = &Package{Path: at, Go: "1.26", Module: "example.com/case", Own: own}
+			packages[at] = &Package{Path: at, Go: says, Module: "example.com/case", Own: own}
 			if !own {
 				packages[at].Module = at
 			}
@@ -175,9 +186,10 @@ func compile(t testing.TB, p *Program, packages map[string]*Package, std map[str
 
 // want is what a line is expected to be told: // want "finding" or, for what is
 // undecided, // undecided "why". Both are regular expressions, and there may be several
-// of them.
+// of them. With // above before it, it is about the line before, for lines that take no
+// comment.
 var (
-	want   = regexp.MustCompile(`// (want|undecided) (.*)$`)
+	want   = regexp.MustCompile(`// (above )?(want|undecided) (.*)$`)
 	quoted = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`")
 )
 
@@ -244,16 +256,19 @@ func compare(t *testing.T, files []txtar.File, found []Diagnostic) {
 			if m == nil {
 				continue
 			}
-			for _, q := range quoted.FindAllString(m[2], -1) {
+			if m[1] != "" {
+				at.line--
+			}
+			for _, q := range quoted.FindAllString(m[3], -1) {
 				expr, err := strconv.Unquote(q)
 				if err != nil {
 					t.Fatalf("%s:%d: %s: %v", f.Name, i+1, q, err)
 				}
 				n := slices.IndexFunc(said[at], func(d Diagnostic) bool {
-					return (d.Category == Undecided) == (m[1] == "undecided") && regexp.MustCompile(expr).MatchString(d.Message)
+					return (d.Category == Undecided) == (m[2] == "undecided") && regexp.MustCompile(expr).MatchString(d.Message)
 				})
 				if n < 0 {
-					t.Errorf("%s:%d: nothing like %s %s; said: %v", f.Name, i+1, m[1], q, said[at])
+					t.Errorf("%s:%d: nothing like %s %s; said: %v", f.Name, at.line, m[2], q, said[at])
 					continue
 				}
 				said[at] = slices.Delete(said[at], n, n+1)
