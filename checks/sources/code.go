@@ -38,6 +38,7 @@ var CodeRules = []*Code{
 	ignoreReason,
 	tlsVersion,
 	tlsCiphers,
+	tlsVerify,
 }
 
 // code makes a rule about Go code of a function that looks at one package. What it
