@@ -39,6 +39,7 @@ var CodeRules = []*Code{
 	tlsVersion,
 	tlsCiphers,
 	tlsVerify,
+	cookieAttributes,
 }
 
 // code makes a rule about Go code of a function that looks at one package. What it

@@ -30,7 +30,7 @@ func (p *pass) setups(pkg, name string, do func(*setup)) {
 		}
 		switch n := c.Node().(type) {
 		case *ast.CompositeLit:
-			if is(p.TypesInfo.TypeOf(n)) {
+			if is(made(p.TypesInfo.TypeOf(n))) {
 				do(o.setup(n, c))
 			}
 		case *ast.ValueSpec:
@@ -45,6 +45,18 @@ func (p *pass) setups(pkg, name string, do func(*setup)) {
 			}
 		}
 	}
+}
+
+// made is the type of what a literal makes, of which its own type is a pointer where &
+// is left out in a list.
+func made(t types.Type) types.Type {
+	if t == nil {
+		return nil
+	}
+	if pointer, ok := t.Underlying().(*types.Pointer); ok {
+		return pointer.Elem()
+	}
+	return t
 }
 
 func identOf(e ast.Expr) *ast.Ident {
@@ -208,15 +220,7 @@ func eachAt[N ast.Node](p *pass, do func(N, inspector.Cursor)) {
 // settings calls do for every value that a field of a struct type is given, in a
 // literal or later.
 func (p *pass) settings(pkg, name string, do func(field string, value ast.Expr, at inspector.Cursor)) {
-	is := func(t types.Type) bool {
-		if t == nil {
-			return false
-		}
-		if pointer, ok := t.Underlying().(*types.Pointer); ok {
-			t = pointer.Elem()
-		}
-		return isNamed(t, pkg, name)
-	}
+	is := func(t types.Type) bool { return t != nil && isNamed(made(t), pkg, name) }
 	eachAt(p, func(n *ast.CompositeLit, c inspector.Cursor) {
 		if !is(p.TypesInfo.TypeOf(n)) {
 			return

@@ -1,0 +1,306 @@
+package sources
+
+import (
+	"go/ast"
+	"go/constant"
+	"go/types"
+	"slices"
+	"strings"
+
+	"golang.org/x/tools/go/ast/inspector"
+
+	"temper/checks"
+)
+
+var cookieAttributes = code(checks.Rule{
+	Name:     "cookie-attributes",
+	Severity: checks.Warning,
+	Source:   "https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html#cookies",
+	Doc: `cookies are Secure, HttpOnly and SameSite
+
+Without Secure a browser sends the cookie over plain HTTP as well, without HttpOnly
+any script of the page reads it, and without SameSite other sites' requests carry it, in
+the browsers that do not take Lax for the default.
+
+Set Secure: true, HttpOnly: true and SameSite: http.SameSiteLaxMode or stricter. A cookie
+that scripts have to read, such as one with a CSRF token, says HttpOnly: false.`,
+	Good: `http.SetCookie(w, &http.Cookie{Name: "session", Value: id, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})`,
+	Bad:  `http.SetCookie(w, &http.Cookie{Name: "session", Value: id})`,
+}, func(p *pass) {
+	sent := p.sentCookies()
+	p.setups("net/http", "Cookie", func(s *setup) {
+		if !s.named() || s.deletes(p) || p.asked(s, sent) {
+			return
+		}
+		p.cookie(s)
+	})
+	p.ginCookies()
+}, originsOf)
+
+// named tells whether a cookie has a name: without one it is not sent.
+func (s *setup) named() bool { return s.lit != nil && len(s.field("Name")) > 0 || s.given("Name") }
+
+// deletes tells whether a cookie takes one away from the browser.
+func (s *setup) deletes(p *pass) bool {
+	for _, v := range s.field("MaxAge") {
+		values, _ := s.o.constants(v)
+		if slices.ContainsFunc(values, func(c constant.Value) bool { return c.Kind() == constant.Int && constant.Sign(c) < 0 }) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(s.field("Expires"), p.past)
+}
+
+// past tells whether a time is surely over: the epoch, a date, or before now.
+func (p *pass) past(e ast.Expr) bool {
+	call, ok := unwrapped(e).(*ast.CallExpr)
+	if !ok {
+		at := p.origins().object(e)
+		return at != nil && slices.ContainsFunc(p.origins().given[at], func(v value) bool {
+			call, ok := v.expr.(*ast.CallExpr)
+			return ok && p.past(call)
+		})
+	}
+	negative := func(e ast.Expr) bool {
+		v := p.TypesInfo.Types[e].Value
+		return v != nil && v.Kind() == constant.Int && constant.Sign(v) < 0
+	}
+	switch p.callee(call) {
+	case "time.Unix", "time.UnixMilli":
+		v := p.TypesInfo.Types[call.Args[0]].Value
+		return v != nil
+	case "time.Date":
+		return p.TypesInfo.Types[call.Args[0]].Value != nil
+	case "(time.Time).Add":
+		return negative(call.Args[0])
+	case "(time.Time).AddDate":
+		return slices.ContainsFunc(call.Args, negative)
+	case "(time.Time).UTC":
+		sel, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr)
+		return ok && p.past(sel.X)
+	}
+	return false
+}
+
+// sentCookies are the places of the cookies that requests carry to other servers.
+func (p *pass) sentCookies() map[place]bool {
+	sent := make(map[place]bool)
+	each(p, func(n *ast.CallExpr) {
+		if !sends(p.callee(n)) {
+			return
+		}
+		for _, arg := range n.Args {
+			ast.Inspect(arg, func(n ast.Node) bool {
+				if e, ok := n.(ast.Expr); ok {
+					if at := p.origins().place(e); at != "" {
+						sent[at] = true
+					}
+				}
+				return true
+			})
+		}
+	})
+	return sent
+}
+
+// sends tells whether a function puts cookies in requests.
+func sends(callee string) bool {
+	return strings.HasSuffix(callee, ").AddCookie") || strings.HasSuffix(callee, ").SetCookies")
+}
+
+// asked tells whether a cookie is one of a request.
+func (p *pass) asked(s *setup, sent map[place]bool) bool {
+	if slices.ContainsFunc(s.places, func(at place) bool { return sent[at] }) {
+		return true
+	}
+	for up := range s.at.Enclosing((*ast.CallExpr)(nil)) {
+		if sends(p.callee(up.Node().(*ast.CallExpr))) {
+			return true
+		}
+	}
+	// In a list that is a variable: the list is what is sent.
+	for up := range s.at.Enclosing((*ast.CompositeLit)(nil)) {
+		if up.Node() != s.at.Node() && sent[p.origins().holder(up)] {
+			return true
+		}
+	}
+	return false
+}
+
+// cookie judges the attributes of one.
+func (p *pass) cookie(s *setup) {
+	var missing []string
+	for _, name := range []string{"Secure", "HttpOnly"} {
+		switch p.attribute(s.field(name)) {
+		case onNever:
+			if name == "HttpOnly" && p.forScripts(s) {
+				continue
+			}
+			missing = append(missing, name)
+		case onByTLS:
+			p.report(s.at.Node(), "set Secure: true, or from configuration", "%s of the cookie%s follows the request's TLS, which is nil behind a proxy that ends it", name, s.called())
+		}
+	}
+	sameSite, none := p.sameSite(s)
+	if !sameSite {
+		missing = append(missing, "SameSite")
+	}
+	if len(missing) == 0 {
+		return
+	}
+	if to := p.handedOn(s); to != "" {
+		p.undecided(s.at.Node(), "the cookie%s has no %s here, and is handed on to %s", s.called(), strings.Join(missing, ", "), to)
+		return
+	}
+	if none && slices.Contains(missing, "Secure") {
+		p.report(s.at.Node(), "", "the cookie%s is SameSite=None without Secure, and browsers drop it", s.called())
+		return
+	}
+	p.report(s.at.Node(), "set Secure: true, HttpOnly: true and SameSite: http.SameSiteLaxMode, or stricter", "the cookie%s has no %s", s.called(), strings.Join(missing, ", "))
+}
+
+// called is the name of a cookie where that is constant, with a space and quotes.
+func (s *setup) called() string {
+	for _, v := range s.field("Name") {
+		if values, all := s.o.constants(v); all && len(values) == 1 {
+			return " " + values[0].ExactString()
+		}
+	}
+	return ""
+}
+
+// forScripts tells whether a cookie says that scripts may read it, and is one that
+// they have to.
+func (p *pass) forScripts(s *setup) bool {
+	name := strings.ToLower(s.called())
+	return len(s.field("HttpOnly")) > 0 && (strings.Contains(name, "csrf") || strings.Contains(name, "xsrf"))
+}
+
+// When an attribute is on.
+const (
+	onNever = iota
+	onMaybe
+	onByTLS
+)
+
+func (p *pass) attribute(values []ast.Expr) int {
+	is := onNever
+	for _, v := range values {
+		if p.byTLS(v) {
+			is = max(is, onByTLS)
+			continue
+		}
+		known, all := p.origins().constants(v)
+		if !all || slices.ContainsFunc(known, constant.BoolVal) {
+			return onMaybe
+		}
+	}
+	return is
+}
+
+// byTLS tells whether a value is whether a request came over TLS, or not, and nothing else.
+func (p *pass) byTLS(e ast.Expr) bool {
+	switch e := ast.Unparen(e).(type) {
+	case *ast.UnaryExpr:
+		return p.byTLS(e.X)
+	case *ast.BinaryExpr:
+		sel, ok := ast.Unparen(e.X).(*ast.SelectorExpr)
+		if !ok || sel.Sel.Name != "TLS" || !p.TypesInfo.Types[e.Y].IsNil() {
+			return false
+		}
+		of := p.fieldOf(sel)
+		if pointer, ok := of.(*types.Pointer); ok {
+			of = pointer.Elem()
+		}
+		return of != nil && isNamed(of, "net/http", "Request")
+	case *ast.Ident:
+		v := p.origins().object(e)
+		given := p.origins().given[v]
+		return v != nil && len(given) == 1 && given[0].expr != nil && given[0].of == 0 && p.byTLS(given[0].expr)
+	}
+	return false
+}
+
+// sameSite tells whether a cookie has the attribute, and whether it is None.
+func (p *pass) sameSite(s *setup) (has, none bool) {
+	for _, v := range s.field("SameSite") {
+		known, all := p.origins().constants(v)
+		if !all {
+			return true, none
+		}
+		for _, c := range known {
+			n, _ := constant.Int64Val(c)
+			has = has || n > 1 // 1 is http.SameSiteDefaultMode, which is no attribute
+			none = none || n == 4
+		}
+	}
+	return has, none
+}
+
+// handedOn names the function of elsewhere that a cookie is given to and that may set
+// more of it; empty if there is none.
+func (p *pass) handedOn(s *setup) string {
+	to := ""
+	each(p, func(n *ast.CallExpr) {
+		name := p.callee(n)
+		for _, arg := range n.Args {
+			mine := s.lit != nil && ast.Unparen(arg) == s.at.Parent().Node() && name != ""
+			if at := p.origins().place(arg); at != "" && slices.Contains(s.places, at) {
+				mine = true
+			}
+			if _, pointer := p.TypesInfo.TypeOf(arg).(*types.Pointer); !mine || !pointer || harmless(name) {
+				continue
+			}
+			if p.ownBody(n) {
+				continue // whose parameter is one of the cookie's places
+			}
+			to = types.ExprString(n.Fun)
+		}
+	})
+	return to
+}
+
+// harmless tells whether a function takes a cookie as it is.
+func harmless(callee string) bool {
+	return callee == "net/http.SetCookie" || strings.HasPrefix(callee, "fmt.") || strings.HasPrefix(callee, "log.") ||
+		strings.HasPrefix(callee, "(*net/http.Cookie).") || callee == "(github.com/labstack/echo/v4.Context).SetCookie"
+}
+
+// ownBody tells whether a call is of a function of the package that can be read.
+func (p *pass) ownBody(n *ast.CallExpr) bool {
+	name := p.callee(n)
+	for fn := range p.origins().bodies {
+		if name != "" && fn.FullName() == name {
+			return true
+		}
+	}
+	return false
+}
+
+// ginCookies judges those that gin sets, whose attributes are arguments.
+func (p *pass) ginCookies() {
+	sameSite := false
+	each(p, func(n *ast.CallExpr) {
+		sameSite = sameSite || p.callee(n) == "(*github.com/gin-gonic/gin.Context).SetSameSite"
+	})
+	eachAt(p, func(n *ast.CallExpr, _ inspector.Cursor) {
+		if p.callee(n) != "(*github.com/gin-gonic/gin.Context).SetCookie" || len(n.Args) != 7 {
+			return
+		}
+		if age, _ := p.origins().constants(n.Args[2]); len(age) == 1 && constant.Sign(age[0]) < 0 {
+			return
+		}
+		var missing []string
+		for i, name := range []string{"Secure", "HttpOnly"} {
+			if p.attribute(n.Args[5+i:6+i]) == onNever {
+				missing = append(missing, name)
+			}
+		}
+		if !sameSite {
+			missing = append(missing, "SameSite")
+		}
+		if len(missing) > 0 {
+			p.report(n, "pass true for secure and httpOnly, and call SetSameSite before", "the cookie has no %s", strings.Join(missing, ", "))
+		}
+	})
+}
