@@ -40,6 +40,7 @@ var CodeRules = []*Code{
 	tlsCiphers,
 	tlsVerify,
 	cookieAttributes,
+	debugHandlers,
 }
 
 // code makes a rule about Go code of a function that looks at one package. What it

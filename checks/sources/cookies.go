@@ -148,7 +148,7 @@ func (p *pass) cookie(s *setup) {
 	if len(missing) == 0 {
 		return
 	}
-	if to := p.handedOn(s); to != "" {
+	if to := p.handedOn(s, harmless); to != "" {
 		p.undecided(s.at.Node(), "the cookie%s has no %s here, and is handed on to %s", s.called(), strings.Join(missing, ", "), to)
 		return
 	}
@@ -237,44 +237,10 @@ func (p *pass) sameSite(s *setup) (has, none bool) {
 	return has, none
 }
 
-// handedOn names the function of elsewhere that a cookie is given to and that may set
-// more of it; empty if there is none.
-func (p *pass) handedOn(s *setup) string {
-	to := ""
-	each(p, func(n *ast.CallExpr) {
-		name := p.callee(n)
-		for _, arg := range n.Args {
-			mine := s.lit != nil && ast.Unparen(arg) == s.at.Parent().Node() && name != ""
-			if at := p.origins().place(arg); at != "" && slices.Contains(s.places, at) {
-				mine = true
-			}
-			if _, pointer := p.TypesInfo.TypeOf(arg).(*types.Pointer); !mine || !pointer || harmless(name) {
-				continue
-			}
-			if p.ownBody(n) {
-				continue // whose parameter is one of the cookie's places
-			}
-			to = types.ExprString(n.Fun)
-		}
-	})
-	return to
-}
-
 // harmless tells whether a function takes a cookie as it is.
 func harmless(callee string) bool {
 	return callee == "net/http.SetCookie" || strings.HasPrefix(callee, "fmt.") || strings.HasPrefix(callee, "log.") ||
 		strings.HasPrefix(callee, "(*net/http.Cookie).") || callee == "(github.com/labstack/echo/v4.Context).SetCookie"
-}
-
-// ownBody tells whether a call is of a function of the package that can be read.
-func (p *pass) ownBody(n *ast.CallExpr) bool {
-	name := p.callee(n)
-	for fn := range p.origins().bodies {
-		if name != "" && fn.FullName() == name {
-			return true
-		}
-	}
-	return false
 }
 
 // ginCookies judges those that gin sets, whose attributes are arguments.

@@ -197,7 +197,11 @@ func (o *origins) hideParameters(sig *types.Signature) {
 }
 
 func (o *origins) literal(n *ast.CompositeLit) {
-	s, ok := o.info.TypeOf(n).Underlying().(*types.Struct)
+	t := made(o.info.TypeOf(n))
+	if t == nil {
+		return
+	}
+	s, ok := t.Underlying().(*types.Struct)
 	if !ok {
 		return
 	}
@@ -306,10 +310,36 @@ func (o *origins) fieldPlace(e *ast.SelectorExpr) place {
 	case !v.IsField() || v.Pkg() == o.pkg:
 		return objectPlace(v)
 	}
-	if of := o.place(e.X); of != "" {
+	if of := o.promoting(e); of != "" {
 		return of + "." + place(v.Name())
 	}
 	return ""
+}
+
+// promoting is the place of what has a selected field: of the operand, or of what is
+// embedded in it.
+func (o *origins) promoting(e *ast.SelectorExpr) place {
+	at := o.place(e.X)
+	sel, ok := o.info.Selections[e]
+	if !ok {
+		return at
+	}
+	t := sel.Recv()
+	for _, i := range sel.Index()[:len(sel.Index())-1] {
+		s, ok := made(t).Underlying().(*types.Struct)
+		if !ok {
+			return ""
+		}
+		v := s.Field(i).Origin()
+		switch {
+		case v.Pkg() == o.pkg:
+			at = objectPlace(v)
+		case at != "":
+			at += "." + place(v.Name())
+		}
+		t = v.Type()
+	}
+	return at
 }
 
 // unwrapped is an expression without parentheses, & and *.

@@ -5,6 +5,7 @@ import (
 	"go/constant"
 	"go/token"
 	"go/types"
+	"slices"
 
 	"golang.org/x/tools/go/ast/inspector"
 	"golang.org/x/tools/go/types/typeutil"
@@ -139,10 +140,17 @@ func (o *origins) holder(c inspector.Cursor) place {
 				return objectPlace(field) + suffix
 			}
 			suffix = "." + place(field.Name()) + suffix
+			up = up.Parent() // the literal
 		case *ast.CompositeLit:
-			if suffix == "" {
+			s, ok := made(o.info.TypeOf(n)).Underlying().(*types.Struct)
+			i := slices.Index(n.Elts, from.Node().(ast.Expr))
+			if !ok || i < 0 {
 				return ""
 			}
+			if s.Field(i).Pkg() == o.pkg {
+				return objectPlace(s.Field(i).Origin()) + suffix
+			}
+			suffix = "." + place(s.Field(i).Name()) + suffix
 		case *ast.AssignStmt:
 			for i, r := range n.Rhs {
 				if r == from.Node() && len(n.Lhs) == len(n.Rhs) {
@@ -254,10 +262,7 @@ func (p *pass) fieldOf(sel *ast.SelectorExpr) types.Type {
 	}
 	t := s.Recv()
 	for _, i := range s.Index()[:len(s.Index())-1] {
-		if pointer, ok := t.Underlying().(*types.Pointer); ok {
-			t = pointer.Elem()
-		}
-		t = t.Underlying().(*types.Struct).Field(i).Type()
+		t = made(t).Underlying().(*types.Struct).Field(i).Type()
 	}
 	return t
 }
