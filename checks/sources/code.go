@@ -41,6 +41,7 @@ var CodeRules = []*Code{
 	tlsVerify,
 	cookieAttributes,
 	debugHandlers,
+	debugRoutes,
 }
 
 // code makes a rule about Go code of a function that looks at one package. What it
