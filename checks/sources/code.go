@@ -42,6 +42,7 @@ var CodeRules = []*Code{
 	cookieAttributes,
 	debugHandlers,
 	debugRoutes,
+	openRedirect,
 }
 
 // code makes a rule about Go code of a function that looks at one package. What it

@@ -40,6 +40,7 @@ type origins struct {
 type value struct {
 	expr ast.Expr
 	of   int
+	in   ast.Node // the block of the assignment; nil for arguments
 }
 
 // A place is a variable or a field of one, written down so that it can be compared.
@@ -78,13 +79,19 @@ func (p *pass) origins() *origins { return p.ResultOf[originsOf].(*origins) }
 
 // see learns from one node of the package.
 func (o *origins) see(n ast.Node, c inspector.Cursor) {
+	in := c.Parent().Node()
+	if _, ok := n.(*ast.ValueSpec); ok {
+		if of := c.Parent().Parent(); of.Node() != nil {
+			in = of.Parent().Node() // of the declaration's statement
+		}
+	}
 	switch n := n.(type) {
 	case *ast.AssignStmt:
 		for i, lhs := range n.Lhs {
 			if len(n.Lhs) == len(n.Rhs) {
-				o.assign(lhs, value{n.Rhs[i], 0})
+				o.assign(lhs, value{n.Rhs[i], 0, in})
 			} else {
-				o.assign(lhs, value{n.Rhs[0], i})
+				o.assign(lhs, value{n.Rhs[0], i, in})
 			}
 			if n.Tok != token.ASSIGN && n.Tok != token.DEFINE {
 				o.hide(lhs)
@@ -94,17 +101,17 @@ func (o *origins) see(n ast.Node, c inspector.Cursor) {
 		for i, name := range n.Names {
 			switch {
 			case len(n.Values) == 0:
-				o.assign(name, value{})
+				o.assign(name, value{in: in})
 			case len(n.Values) == len(n.Names):
-				o.assign(name, value{n.Values[i], 0})
+				o.assign(name, value{n.Values[i], 0, in})
 			default:
-				o.assign(name, value{n.Values[0], i})
+				o.assign(name, value{n.Values[0], i, in})
 			}
 		}
 	case *ast.RangeStmt:
 		for _, lhs := range []ast.Expr{n.Key, n.Value} {
 			if lhs != nil {
-				o.assign(lhs, value{n.X, ofRange})
+				o.assign(lhs, value{n.X, ofRange, n.Body})
 			}
 		}
 	case *ast.IncDecStmt:
@@ -214,7 +221,7 @@ func (o *origins) literal(n *ast.CompositeLit) {
 			field = s.Field(i)
 		}
 		if field != nil {
-			o.given[field] = append(o.given[field], value{el, 0})
+			o.given[field] = append(o.given[field], value{expr: el})
 		}
 	}
 }
@@ -233,7 +240,7 @@ func (o *origins) call(n *ast.CallExpr) {
 			return // f(g())
 		}
 		to := params.At(at)
-		o.given[to] = append(o.given[to], value{arg, 0})
+		o.given[to] = append(o.given[to], value{expr: arg})
 		if from := o.place(arg); from != "" {
 			o.passed[from] = append(o.passed[from], objectPlace(to))
 		}
