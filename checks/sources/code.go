@@ -43,6 +43,7 @@ var CodeRules = []*Code{
 	debugHandlers,
 	debugRoutes,
 	openRedirect,
+	bodyLimit,
 }
 
 // code makes a rule about Go code of a function that looks at one package. What it

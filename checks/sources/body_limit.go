@@ -1,0 +1,258 @@
+package sources
+
+import (
+	"go/ast"
+	"go/types"
+	"strings"
+
+	"golang.org/x/tools/go/ast/inspector"
+
+	"temper/checks"
+)
+
+var bodyLimit = code(checks.Rule{
+	Name:     "body-limit",
+	Severity: checks.Warning,
+	Source:   "https://pkg.go.dev/net/http#MaxBytesReader",
+	Doc: `a request's body is not read whole without a limit
+
+The client decides how long a body is, and says nothing before when it sends it in
+chunks. One that is read whole into memory takes the process over its limit, and
+ParseMultipartForm puts on disk what it does not keep in memory, all of it.
+
+Bound it before: r.Body = http.MaxBytesReader(w, r.Body, 1<<20), or for all handlers
+http.MaxBytesHandler(mux, 1<<20).`,
+	Good: `body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))`,
+	Bad:  `body, err := io.ReadAll(r.Body)`,
+}, func(p *pass) {
+	b := &bodies{p, p.limitsBodies()}
+	eachAt(p, func(n *ast.CallExpr, c inspector.Cursor) {
+		if request := b.read(n); request != nil {
+			b.judge(n, request)
+		}
+	})
+}, originsOf)
+
+// limitsBodies names what the package bounds bodies with, empty if nothing.
+func (p *pass) limitsBodies() string {
+	with := ""
+	each(p, func(n *ast.CallExpr) {
+		switch name := p.callee(n); {
+		case name == "net/http.MaxBytesHandler", strings.HasSuffix(name, "/middleware.RequestSize"),
+			strings.HasSuffix(name, "/middleware.BodyLimit"), strings.HasSuffix(name, "/middleware.BodyLimitWithConfig"):
+			with = types.ExprString(n.Fun)
+		}
+	})
+	each(p, func(n *ast.AssignStmt) {
+		for i, lhs := range n.Lhs {
+			if len(n.Lhs) == len(n.Rhs) && p.isField(lhs, "net/http", "Request", "Body") && p.limits(n.Rhs[i]) {
+				with = types.ExprString(ast.Unparen(n.Rhs[i]).(*ast.CallExpr).Fun)
+			}
+		}
+	})
+	return with
+}
+
+// limits tells whether an expression is a reader with an end.
+func (p *pass) limits(e ast.Expr) bool {
+	call, ok := ast.Unparen(e).(*ast.CallExpr)
+	if !ok {
+		return false
+	}
+	switch p.callee(call) {
+	case "net/http.MaxBytesReader", "io.LimitReader":
+		return true
+	case "io.NopCloser":
+		return p.limits(call.Args[0])
+	}
+	return false
+}
+
+type bodies struct {
+	*pass
+	limited string
+}
+
+// read is the request whose body a call reads whole, without an end on the way; nil if
+// it is none.
+func (b *bodies) read(n *ast.CallExpr) ast.Expr {
+	switch b.callee(n) {
+	case "io.ReadAll", "io/ioutil.ReadAll", "(*bytes.Buffer).ReadFrom":
+		return b.request(n.Args[0], 0)
+	case "io.Copy", "io.CopyBuffer":
+		if keeps(b.TypesInfo.TypeOf(n.Args[0])) {
+			return b.request(n.Args[1], 0)
+		}
+	case "(*net/http.Request).ParseMultipartForm":
+		return ast.Unparen(n.Fun).(*ast.SelectorExpr).X
+	}
+	return nil
+}
+
+// keeps tells whether a writer keeps in memory what is written to it.
+func keeps(t types.Type) bool {
+	return t != nil && (isNamed(made(t), "bytes", "Buffer") || isNamed(made(t), "strings", "Builder"))
+}
+
+// request is that of which an expression is the body, as it is or decompressed; nil if
+// it is not one, or has an end.
+func (b *bodies) request(e ast.Expr, depth int) ast.Expr {
+	const most = 6
+	if depth == most {
+		return nil
+	}
+	switch e := ast.Unparen(e).(type) {
+	case *ast.SelectorExpr:
+		if b.isField(e, "net/http", "Request", "Body") {
+			return e.X
+		}
+	case *ast.CallExpr:
+		switch b.callee(e) {
+		case "bufio.NewReader", "bufio.NewReaderSize", "io.TeeReader", "io.NopCloser", "compress/gzip.NewReader", "compress/zlib.NewReader", "compress/flate.NewReader":
+			return b.request(e.Args[0], depth+1)
+		}
+	case *ast.Ident:
+		v := b.origins().object(e)
+		if v == nil {
+			return nil
+		}
+		for _, from := range reaching(b.origins().given[v], e.Pos()) {
+			if from.of == 0 {
+				if r := b.request(from.expr, depth+1); r != nil {
+					return r
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (b *bodies) judge(n *ast.CallExpr, request ast.Expr) {
+	what := "the request's body is read whole, without a limit"
+	if strings.HasSuffix(b.callee(n), ".ParseMultipartForm") {
+		what = "the request's form is taken without a limit: what is not kept in memory goes to disk"
+	}
+	served, bounded := b.served(request, make(map[types.Object]bool))
+	switch {
+	case bounded || served == notServed:
+	case b.limited != "":
+		b.undecided(n, "%s here, and %s bounds some", what, b.limited)
+	case served == mayServe:
+		b.undecided(n, "%s, if it is one that a handler gets", what)
+	default:
+		b.report(n, "r.Body = http.MaxBytesReader(w, r.Body, 1<<20) before", "%s", what)
+	}
+}
+
+// Whether a request is one that a server gets.
+const (
+	notServed = iota
+	mayServe
+	isServed
+)
+
+// served tells whether a request is one that a server gets, and whether its body is
+// given an end.
+func (b *bodies) served(request ast.Expr, seen map[types.Object]bool) (served int, bounded bool) {
+	o := b.origins()
+	v, ok := o.object(request).(*types.Var)
+	if !ok || v.IsField() {
+		return b.ofRouter(request), b.bounded(o.place(request))
+	}
+	if seen[v] {
+		return notServed, false
+	}
+	seen[v] = true
+	if b.bounded(objectPlace(v)) {
+		return isServed, true
+	}
+	if isServer, known := b.parameter(v); known {
+		served = isServer
+	}
+	if served == isServed {
+		return served, false
+	}
+	for _, from := range o.given[v] {
+		if from.expr == nil || from.of != 0 {
+			continue
+		}
+		theirs, limited := b.served(from.expr, seen)
+		served, bounded = max(served, theirs), bounded || limited
+	}
+	return served, bounded
+}
+
+// ofRouter tells whether an expression is the request of a router's context.
+func (b *bodies) ofRouter(e ast.Expr) int {
+	switch e := ast.Unparen(e).(type) {
+	case *ast.SelectorExpr:
+		if b.isField(e, "github.com/gin-gonic/gin", "Context", "Request") {
+			return isServed
+		}
+	case *ast.CallExpr:
+		name := b.callee(e)
+		if strings.Contains(name, "github.com/labstack/echo") && strings.HasSuffix(name, ".Context).Request") {
+			return isServed
+		}
+		if strings.HasPrefix(name, "(*net/http.Request).") { // WithContext, Clone
+			served, _ := b.served(ast.Unparen(e.Fun).(*ast.SelectorExpr).X, make(map[types.Object]bool))
+			return served
+		}
+	}
+	return notServed
+}
+
+// bounded tells whether a request's body is given an end, here or where it is passed.
+func (b *bodies) bounded(of place) bool {
+	o := b.origins()
+	for _, at := range o.names(of) {
+		for _, v := range o.set[at+".Body"] {
+			if b.limits(v) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// parameter tells whether a variable is a parameter, and whether of a handler: a
+// function that takes a ResponseWriter as well. What else takes a request may be a
+// client's, and RoundTrip is.
+func (b *bodies) parameter(v *types.Var) (served int, known bool) {
+	judge := func(name string, sig *types.Signature) {
+		for param := range sig.Params().Variables() {
+			known = known || param == v
+		}
+		if !known {
+			return
+		}
+		switch {
+		case takesWriter(sig):
+			served = isServed
+		case name == "RoundTrip":
+			served = notServed
+		default:
+			served = mayServe
+		}
+	}
+	each(b.pass, func(n *ast.FuncDecl) {
+		if fn, ok := b.TypesInfo.Defs[n.Name].(*types.Func); ok && !known {
+			judge(fn.Name(), fn.Signature())
+		}
+	})
+	each(b.pass, func(n *ast.FuncLit) {
+		if !known {
+			judge("", b.TypesInfo.TypeOf(n).(*types.Signature))
+		}
+	})
+	return served, known
+}
+
+func takesWriter(sig *types.Signature) bool {
+	for param := range sig.Params().Variables() {
+		if isNamed(param.Type(), "net/http", "ResponseWriter") {
+			return true
+		}
+	}
+	return false
+}
