@@ -44,6 +44,8 @@ var CodeRules = []*Code{
 	debugRoutes,
 	openRedirect,
 	bodyLimit,
+	shellCommand,
+	setuidCall,
 }
 
 // code makes a rule about Go code of a function that looks at one package. What it

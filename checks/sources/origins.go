@@ -236,7 +236,7 @@ func (o *origins) call(n *ast.CallExpr) {
 	params := fn.Signature().Params()
 	for i, arg := range n.Args {
 		at := min(i, params.Len()-1)
-		if at < 0 || len(n.Args) == 1 && params.Len() > 1 {
+		if _, several := o.info.TypeOf(arg).(*types.Tuple); at < 0 || several {
 			return // f(g())
 		}
 		to := params.At(at)
