@@ -46,6 +46,8 @@ var CodeRules = []*Code{
 	bodyLimit,
 	shellCommand,
 	setuidCall,
+	debugImport,
+	testImport,
 }
 
 // code makes a rule about Go code of a function that looks at one package. What it
