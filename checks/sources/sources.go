@@ -9,6 +9,7 @@ package sources
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/mod/modfile"
 
@@ -20,12 +21,22 @@ type Module struct {
 	// File is what people know its go.mod by: its path in the repository.
 	File string
 	Mod  *modfile.File
+	// Dir is the folder that its go.mod is in, and Root that of the repository, empty
+	// where that is not known.
+	Dir, Root string
 	// Linked are the paths of the modules in the service's binary.
 	Linked []string
+	// CPULimit is the CPU limit that a manifest of the service sets, such as "500m";
+	// empty where there is none, or no manifest is at hand.
+	CPULimit string
 }
 
 // Rules are the rules about a module.
-var Rules = []*checks.Check[*Module]{debugRequirement}
+var Rules = []*checks.Check[*Module]{
+	debugRequirement,
+	goDirective,
+	replaceOutside,
+}
 
 // AllRules describes every rule about sources.
 func AllRules() []checks.Rule {
@@ -39,8 +50,9 @@ func AllRules() []checks.Rule {
 	return rules
 }
 
-// Open reads the go.mod at path, which findings will call file.
-func Open(path, file string, linked []string) (*Module, error) {
+// Open reads the go.mod at path, which findings will call file. The root is the folder of
+// the repository, empty where that is not known.
+func Open(path, root, file string, linked []string) (*Module, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -49,5 +61,5 @@ func Open(path, file string, linked []string) (*Module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading go.mod: %w", err)
 	}
-	return &Module{file, mod, linked}, nil
+	return &Module{File: file, Mod: mod, Dir: filepath.Dir(path), Root: root, Linked: linked}, nil
 }

@@ -198,7 +198,7 @@ func (l *line) judge(ctx context.Context, one *product, bins []*binary.Binary) e
 		linked = append(linked, b.Modules()...)
 	}
 	file := filepath.Join(one.service.Module, "go.mod")
-	module, err := sources.Open(file, relative(one.service.Root, file), linked)
+	module, err := sources.Open(file, one.service.Root, relative(one.service.Root, file), linked)
 	if err != nil {
 		return err
 	}

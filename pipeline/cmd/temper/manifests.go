@@ -249,8 +249,15 @@ func readPatches(dir, file string, patches map[string]string) error {
 // moduleReport judges a Go module by what its go.mod asks for. What is linked
 // into its services only a build knows.
 func moduleReport(ctx context.Context, dir string) (*checks.Report, error) {
-	path := filepath.Join(dir, "go.mod")
-	mod, err := sources.Open(path, called(path), nil)
+	path, err := filepath.Abs(filepath.Join(dir, "go.mod"))
+	if err != nil {
+		return nil, err
+	}
+	root := treeOf(filepath.Dir(path))
+	if !exists(root, ".git") {
+		root = ""
+	}
+	mod, err := sources.Open(path, root, called(filepath.Join(dir, "go.mod")), nil)
 	if err != nil {
 		return nil, err
 	}
