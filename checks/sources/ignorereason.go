@@ -23,9 +23,9 @@ still holds, and with a name that no rule has it accepts nothing, while it
 looks as if it did.
 
 Name a rule of temper explain, and say in a few words why it does not matter here.`,
-	Good: `//temper:ignore server-timeouts it listens on a socket that only root can open
+	Good: `//temper:ignore server-header-timeout it listens on a socket that only root can open
 srv := &http.Server{}`,
-	Bad: `srv := &http.Server{} //temper:ignore server-timeouts`,
+	Bad: `srv := &http.Server{} //temper:ignore server-header-timeout`,
 }, reasons)
 
 // codeNames returns the names of the rules about code. The rule that reads them is one.

@@ -37,10 +37,10 @@ those import (storetest).`,
 var testSupport = regexp.MustCompile(`(?i)(^|[/_-])(e2e|fakes?|fixtures?|stubs?|tests?|testing)($|[/_-])|(tests?|testing|testutils?|testhelpers?|testdata|mocks?|fakes?)$|(^|/)test|(^|/)mock`)
 
 // forTests tells whether a package's name or path says that it is for tests.
-func forTests(name string) bool { return testSupport.MatchString(words.Replace(name)) }
+func forTests(name string) bool { return testSupport.MatchString(unrelated.Replace(name)) }
 
-// words end in test and mean something else.
-var words = strings.NewReplacer("latest", "", "contest", "", "attest", "", "protest", "", "fastest", "")
+// unrelated are words that end in test and mean something else.
+var unrelated = strings.NewReplacer("latest", "", "contest", "", "attest", "", "protest", "", "fastest", "")
 
 // testModules are those for tests alone, and what they are.
 var testModules = map[string]string{

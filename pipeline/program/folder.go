@@ -68,11 +68,11 @@ func Repository(ctx context.Context, repo *service.Repository) ([]*sources.Progr
 // and those that need them, are left out as they are from an image; the program names
 // them. Where nothing remains the error is [ErrNone].
 func Folder(ctx context.Context, root, folder string, tags []string) (*sources.Program, error) {
-	root, err := filepath.EvalSymlinks(root)
+	root, err := real(root)
 	if err != nil {
 		return nil, err
 	}
-	if folder, err = filepath.EvalSymlinks(folder); err != nil {
+	if folder, err = real(folder); err != nil {
 		return nil, err
 	}
 	var all, with []*binary.Package
@@ -102,6 +102,15 @@ func Folder(ctx context.Context, root, folder string, tags []string) (*sources.P
 	}
 	p.Without = slices.Sorted(maps.Keys(without))
 	return p, nil
+}
+
+// real is a folder as Go names it.
+func real(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(dir)
 }
 
 func list(ctx context.Context, folder string, cgo bool, args []string) ([]*binary.Package, error) {

@@ -42,6 +42,7 @@ type checkFlags struct {
 	memoryBand    string
 	minUID        int64
 	images        []string
+	fix           bool
 }
 
 func newCheck(p *person) *cobra.Command {
@@ -73,6 +74,7 @@ by it from then on: only what is new fails. A release takes no baseline.`,
 	flags.StringVar(&f.memoryBand, "memory-band", "20-30", "want a memory limit that is `PERCENT-PERCENT` above its request")
 	flags.StringArrayVar(&f.images, "image", nil, "hold the manifests against the image that they run, a `LAYOUT`, TARBALL or REF (may be repeated)")
 	flags.Int64Var(&f.minUID, "min-uid", 10001, "want runAsUser and runAsGroup to be `NUMBER` or more")
+	flags.BoolVar(&f.fix, "fix", false, "mend Go code where that is safe, and judge what is left")
 	f.add(cmd)
 	flags.BoolVarP(&p.verbose, "verbose", "v", false, "show clean reports as well")
 	return cmd
@@ -102,7 +104,8 @@ func check(ctx context.Context, p *person, f checkFlags, args []string) error {
 	var shown []page.Service
 	now := time.Now()
 	manifests := &manifestReader{p: p}
-	if manifests.looked, err = f.looked(); err != nil {
+	manifests.code = codeReader{person: p, fix: f.fix}
+	if manifests.code.looked, err = f.looked(); err != nil {
 		return err
 	}
 	if manifests.set.Options, err = f.manifestOptions(); err != nil {

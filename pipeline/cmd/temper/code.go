@@ -65,56 +65,91 @@ func (l *line) imports(ctx context.Context, one *product, platform v1.Platform) 
 	return deps, nil
 }
 
-// codeBelow judges the Go code of a folder: the services' of a temper.yaml, those of a
-// go.work or go.mod, or those of all modules below it. There is no report where there is
-// no code.
-func codeBelow(ctx context.Context, dir string, memory *sources.Memory) ([]*checks.Report, error) {
-	var folders []codeFolder
-	switch {
-	case exists(dir, service.ConfigName):
-		repo, err := service.Load(ctx, dir, ruleNames()...)
+// A codeReader judges the Go code of folders.
+type codeReader struct {
+	*person
+	// looked is what is remembered of code.
+	looked *sources.Memory
+	// fix says to mend what can be mended first.
+	fix bool
+}
+
+// below judges the Go code of a folder: the services' of a temper.yaml, those of a go.work
+// or go.mod, or those of all modules below it. There is no report where there is no code.
+// The limit is what manifests beside it set for the CPU, empty for none.
+func (c codeReader) below(ctx context.Context, dir, limit string) ([]*checks.Report, error) {
+	folders, err := openCode(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	if c.fix {
+		changed, err := c.mend(ctx, dir, folders)
 		if err != nil {
 			return nil, err
 		}
-		programs, err := program.Repository(ctx, repo)
-		if err != nil {
-			return nil, err
-		}
-		one := codeFolder{name: called(dir), programs: programs, waivers: waivers(repo.Waivers)}
-		for _, svc := range repo.Services {
-			if !slices.Contains(one.modules, svc.Module) {
-				one.modules = append(one.modules, svc.Module)
-			}
-		}
-		folders = append(folders, one)
-	case exists(dir, "go.work") || exists(dir, "go.mod"):
-		one, err := openFolder(ctx, dir, dir)
-		if err != nil {
-			return nil, err
-		}
-		folders = append(folders, one)
-	default:
-		modules, err := modulesBelow(ctx, dir)
-		if err != nil {
-			return nil, err
-		}
-		for _, module := range modules {
-			one, err := openFolder(ctx, dir, module)
-			if err != nil {
+		if changed {
+			if folders, err = openCode(ctx, dir); err != nil {
 				return nil, err
 			}
-			folders = append(folders, one)
 		}
 	}
 	var reports []*checks.Report
 	for _, one := range folders {
-		r, err := one.judge(ctx, dir, memory)
+		r, err := one.judge(ctx, dir, limit, c.looked)
 		if err != nil {
 			return nil, err
 		}
 		reports = append(reports, r)
 	}
 	return reports, nil
+}
+
+// openCode finds the Go code of a folder.
+func openCode(ctx context.Context, dir string) ([]codeFolder, error) {
+	modules := []string{dir}
+	switch {
+	case exists(dir, service.ConfigName):
+		one, err := openServices(ctx, dir)
+		return []codeFolder{one}, err
+	case !exists(dir, "go.work") && !exists(dir, "go.mod"):
+		var err error
+		if modules, err = modulesBelow(ctx, dir); err != nil {
+			return nil, err
+		}
+	}
+	var folders []codeFolder
+	for _, module := range modules {
+		one, err := openFolder(ctx, dir, module)
+		if err != nil {
+			return nil, err
+		}
+		folders = append(folders, one)
+	}
+	return folders, nil
+}
+
+// mend applies the fixes, and tells whether there were any.
+func (c codeReader) mend(ctx context.Context, dir string, folders []codeFolder) (changed bool, err error) {
+	for _, one := range folders {
+		if len(one.programs) == 0 {
+			continue
+		}
+		found, err := sources.Analyze(ctx, sources.CodeRules, c.looked, one.programs...)
+		if err != nil {
+			return false, err
+		}
+		mended, err := sources.Mend(dir, found)
+		if err != nil {
+			return false, err
+		}
+		var files []string
+		for _, file := range mended.Files {
+			files = append(files, path.Join(called(dir), file))
+		}
+		c.mended(files, len(mended.Skipped))
+		changed = changed || len(mended.Files) > 0
+	}
+	return changed, nil
 }
 
 // A codeFolder is Go code that gets a report of its own.
@@ -125,6 +160,23 @@ type codeFolder struct {
 	modules []string
 	// waivers are those of its temper.yaml, for any of its services.
 	waivers []checks.Waiver
+}
+
+// openServices opens the code of the services that a temper.yaml names.
+func openServices(ctx context.Context, dir string) (codeFolder, error) {
+	repo, err := service.Load(ctx, dir, ruleNames()...)
+	if err != nil {
+		return codeFolder{}, err
+	}
+	one := codeFolder{name: called(dir), waivers: waivers(repo.Waivers)}
+	for _, svc := range repo.Services {
+		rel := relative(repo.Dir, svc.Module)
+		if module := filepath.Join(dir, filepath.FromSlash(rel)); !slices.Contains(one.modules, module) {
+			one.modules = append(one.modules, module)
+		}
+	}
+	one.programs, err = program.Repository(ctx, repo)
+	return one, err
 }
 
 func openFolder(ctx context.Context, root, dir string) (codeFolder, error) {
@@ -164,11 +216,11 @@ func modulesBelow(ctx context.Context, dir string) ([]string, error) {
 
 // judge looks at the code and at what the modules ask for. Findings name files as the
 // folder's name does that check was asked about.
-func (one codeFolder) judge(ctx context.Context, dir string, memory *sources.Memory) (*checks.Report, error) {
+func (one codeFolder) judge(ctx context.Context, dir, limit string, memory *sources.Memory) (*checks.Report, error) {
 	sum := sha256.New()
 	var reports []*checks.Report
 	for _, module := range one.modules {
-		r, err := moduleReport(ctx, module)
+		r, err := moduleReport(ctx, module, limit)
 		if err != nil {
 			return nil, err
 		}

@@ -141,7 +141,10 @@ func (l *line) manifestsOf(ctx context.Context, services []*service.Service) (*m
 				return nil, err
 			}
 			if info.IsDir() {
-				err = m.below(ctx, path, false)
+				var found bool
+				if found, err = m.below(ctx, path); err == nil && !found {
+					err = fmt.Errorf("%s is a folder without manifests, and temper.yaml names it as one with", relative(l.repo.Dir, path))
+				}
 			} else {
 				err = m.file(path)
 			}

@@ -84,13 +84,13 @@ func keptFolder(dir string) func() (string, func(), error) {
 	}
 }
 
-// Every story has a registry of its own at $REGISTRY. What Go has downloaded is
+// Every story has a registry of its own at $REGISTRY. What Go has downloaded and compiled is
 // shared; the caches of builds are shared as well, below $TEMPER_CACHE, where
 // each story's folder makes them its own.
 func TestStories(t *testing.T) {
 	cache := t.TempDir()
 	shared := []string{"TEMPER_CACHE=" + cache}
-	for _, key := range []string{"GOMODCACHE", "GOPROXY", "GOSUMDB", "GOROOT"} {
+	for _, key := range []string{"GOMODCACHE", "GOCACHE", "GOPROXY", "GOSUMDB", "GOROOT"} {
 		out, err := exec.Command("go", "env", key).Output()
 		if err != nil {
 			t.Fatalf("go env %s: %v", key, err)

@@ -34,8 +34,8 @@ const maxManifests = 64 << 20
 type manifestReader struct {
 	p   *person
 	set workloads.Set
-	// looked is what is remembered of Go code.
-	looked *sources.Memory
+	// code judges the Go code of folders.
+	code codeReader
 	// wrong is what could not be looked at. All of it is told at once.
 	wrong []error
 	read  bool // of the standard input, once
@@ -138,16 +138,26 @@ func (m *manifestReader) add(name string, r io.Reader) (int, error) {
 
 // folder reads the manifests below a folder, and judges the Go code in it.
 func (m *manifestReader) folder(ctx context.Context, dir string) ([]*checks.Report, error) {
-	code, err := codeBelow(ctx, dir, m.looked)
+	before := len(m.set.Objects)
+	found, err := m.below(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	return code, m.below(ctx, dir, len(code) > 0)
+	code, err := m.code.below(ctx, dir, workloads.CPULimit(m.set.Objects[before:]...))
+	if err == nil && len(code) == 0 && !found {
+		err = nothingIn(dir)
+	}
+	return code, err
 }
 
-// below reads the manifests below a folder, in which there may be none if it holds
-// something else.
-func (m *manifestReader) below(ctx context.Context, dir string, other bool) error {
+// nothingIn is the error about a folder that holds nothing to judge.
+func nothingIn(dir string) error {
+	return hintf("temper build -o LAYOUT, then temper check LAYOUT",
+		"%s is a folder without oci-layout, without Go code and without manifests: there is nothing to check", dir)
+}
+
+// below reads the manifests below a folder, and tells whether there are any.
+func (m *manifestReader) below(ctx context.Context, dir string) (bool, error) {
 	found, before := 0, len(m.wrong)
 	patches := make(map[string]string) // of kustomize, and the folder that they are for
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
@@ -178,20 +188,17 @@ func (m *manifestReader) below(ctx context.Context, dir string, other bool) erro
 		found += n
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	if found == 0 && len(m.wrong) == before && !other {
-		return hintf("temper build -o LAYOUT, then temper check LAYOUT",
-			"%s is a folder without oci-layout, without Go code and without manifests: there is nothing to check", dir)
-	}
-	return nil
+	return found > 0 || len(m.wrong) > before, err
 }
 
 // enter decides about a folder before what is in it is looked at.
 func (m *manifestReader) enter(root, dir string, patches map[string]string) error {
 	base := filepath.Base(dir)
 	if dir != root && (base == ".git" || base == "node_modules" || exists(dir, "oci-layout")) {
+		return fs.SkipDir
+	}
+	// What Go's tests read, and what other modules bring along, nobody deploys.
+	if (base == "testdata" || base == "vendor") && dir != root && (exists(root, "go.mod") || exists(root, "go.work")) {
 		return fs.SkipDir
 	}
 	if parent := filepath.Dir(dir); base == "templates" && exists(parent, "Chart.yaml") {
@@ -246,9 +253,9 @@ func readPatches(dir, file string, patches map[string]string) error {
 	return nil
 }
 
-// moduleReport judges a Go module by what its go.mod asks for. What is linked
-// into its services only a build knows.
-func moduleReport(ctx context.Context, dir string) (*checks.Report, error) {
+// moduleReport judges a Go module by what its go.mod asks for, and by the limit that
+// manifests set for the CPU. What is linked into its services only a build knows.
+func moduleReport(ctx context.Context, dir, limit string) (*checks.Report, error) {
 	path, err := filepath.Abs(filepath.Join(dir, "go.mod"))
 	if err != nil {
 		return nil, err
@@ -261,6 +268,7 @@ func moduleReport(ctx context.Context, dir string) (*checks.Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	mod.CPULimit = limit
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err

@@ -70,6 +70,17 @@ func (p *person) note(format string, args ...any) {
 	}
 }
 
+// mended tells what --fix has changed, and that it did not change all.
+func (p *person) mended(files []string, skipped int) {
+	for _, file := range files {
+		fmt.Fprintf(p.err, "temper: mended %s\n", file)
+	}
+	if skipped > 0 {
+		fmt.Fprintf(p.err, "temper: some fixes change the same lines as others, and were left out\n")
+		fmt.Fprintf(p.err, "temper: hint: type it again\n")
+	}
+}
+
 // report shows what the rules found, and nothing of a report that is clean
 // unless asked to.
 func (p *person) report(r *checks.Report) error {
