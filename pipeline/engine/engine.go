@@ -317,7 +317,7 @@ func (p *Pipeline) build(ctx context.Context, list []Service, name string) (*dag
 
 // buildIn adds the step that builds.
 func (p *Pipeline) buildIn(c *dagger.Container, svc *Service) *dagger.Container {
-	args := append([]string{"build", "-C", sourceDir, "--service", svc.Name, "-o", layoutDir}, p.overrides()...)
+	args := append([]string{"build", "-C", sourceDir, "--service", svc.Name, "--private", "-o", layoutDir}, p.overrides()...)
 	if base := p.base(); base != nil {
 		c = c.WithMountedDirectory(baseDir, base, dagger.ContainerWithMountedDirectoryOpts{ReadOnly: true})
 		args = append(args, "--base", baseDir)

@@ -34,6 +34,7 @@ type buildFlags struct {
 	source    string
 	cyclonedx bool
 	probe     bool
+	private   bool
 }
 
 func newBuild(p *person) *cobra.Command {
@@ -62,6 +63,7 @@ still written, with its failing report, and build exits 3; release refuses it.`,
 	flags.StringVar(&f.source, "source", "", "record `URI@COMMIT` as the source in place of what git says")
 	flags.BoolVar(&f.probe, "probe", false, "start each service as temper probe does, and add to its report what was seen")
 	flags.BoolVar(&f.cyclonedx, "cyclonedx", false, "write the SBOMs as CycloneDX 1.6 as well")
+	flags.BoolVar(&f.private, "private", false, "compile everything in each service's own cache: share not even the standard library")
 	f.add(cmd)
 	flags.BoolVarP(&p.verbose, "verbose", "v", false, "say more, such as which variables were set aside")
 	return cmd
@@ -110,6 +112,9 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 	}
 	if l.cache, err = binary.DefaultCache(); err != nil {
 		return err
+	}
+	if !f.private {
+		l.share = shared(l.cache)
 	}
 	if l.memory, err = memory(l.cache); err != nil {
 		return err

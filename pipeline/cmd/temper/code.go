@@ -54,7 +54,7 @@ func (l *line) imports(ctx context.Context, one *product, platform v1.Platform) 
 	if known := one.imports[platform.String()]; known != nil {
 		return known, nil
 	}
-	deps, err := binary.Deps(ctx, one.service, platform, one.toolchain, binary.Options{Cache: l.cache})
+	deps, err := binary.Deps(ctx, one.service, platform, one.toolchain, binary.Options{Cache: l.cache, Share: l.share})
 	if err != nil {
 		return nil, err
 	}

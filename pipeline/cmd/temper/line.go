@@ -46,6 +46,8 @@ type line struct {
 	cyclonedx bool
 	// trustedRoot is a file that stands in for what temper.yaml trusts, or empty.
 	trustedRoot string
+	// share is what the builds share; nil for nothing.
+	share *binary.Share
 	// probe says to start the services as well.
 	probe bool
 
@@ -140,7 +142,7 @@ func (l *line) assemble(ctx context.Context, svc *service.Service) (*product, []
 			case <-buildCtx.Done():
 				return buildCtx.Err()
 			}
-			bins[i], err = binary.Build(buildCtx, svc, platform, toolchain, binary.Options{Cache: l.cache, Tag: l.tag, Parallel: l.compilers})
+			bins[i], err = binary.Build(buildCtx, svc, platform, toolchain, binary.Options{Cache: l.cache, Tag: l.tag, Parallel: l.compilers, Share: l.share})
 			return err
 		})
 	}
