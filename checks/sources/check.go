@@ -98,7 +98,7 @@ func (c *Code) tell(all []Diagnostic, p *checks.Pass) error {
 		case Undecided:
 			after := "temper probe asks the running server"
 			if d.Ignored != nil {
-				after = fmt.Sprintf("ignored by %s: %s", d.Ignored.Source, d.Ignored.Reason)
+				after = fmt.Sprintf("ignored by %s:%d: %s", d.File, d.Ignored.Line, d.Ignored.Reason)
 			}
 			p.Undecidedf(fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Column), "%s; %s", message, after)
 			continue
@@ -112,7 +112,7 @@ func (c *Code) tell(all []Diagnostic, p *checks.Pass) error {
 			p.Fixf("%s", fix)
 		}
 		if d.Ignored != nil {
-			p.Ignored(d.Ignored.Source, d.Ignored.Reason)
+			p.Ignored(fmt.Sprintf("%s:%d", d.File, d.Ignored.Line), d.Ignored.Reason)
 		}
 	}
 	return nil

@@ -1,7 +1,6 @@
 package sources
 
 import (
-	"fmt"
 	"go/ast"
 	"go/token"
 	"slices"
@@ -67,8 +66,9 @@ func (i ignore) accepts(rule, file string, line int) bool {
 
 // Ignored says that the source accepts a diagnostic, and why.
 type Ignored struct {
-	// Source is where it does, FILE:LINE.
-	Source, Reason string
+	// Line is where in the diagnostic's file it does.
+	Line   int
+	Reason string
 }
 
 // IgnoreUnused is the category of a comment that accepts what was not found.
@@ -83,7 +83,7 @@ func mark(path string, rules []*Code, ignores []ignore, found []Diagnostic) []Di
 		for i, one := range ignores {
 			if one.accepts(d.Rule, d.File, d.Line) {
 				used[i] = true
-				d.Ignored = &Ignored{fmt.Sprintf("%s:%d", one.file, one.line), one.reason}
+				d.Ignored = &Ignored{one.line, one.reason}
 			}
 		}
 	}
@@ -99,13 +99,17 @@ func mark(path string, rules []*Code, ignores []ignore, found []Diagnostic) []Di
 // inVain takes out the comments that one program has no use for and another has: they
 // are about a file for another platform, or about another build tag.
 func inVain(found []Diagnostic) []Diagnostic {
-	used := make(map[string]bool)
+	type comment struct {
+		rule, file string
+		line       int
+	}
+	used := make(map[comment]bool)
 	for _, d := range found {
 		if d.Ignored != nil {
-			used[d.Rule+" "+d.Ignored.Source] = true
+			used[comment{d.Rule, d.File, d.Ignored.Line}] = true
 		}
 	}
 	return slices.DeleteFunc(found, func(d Diagnostic) bool {
-		return d.Category == IgnoreUnused && used[fmt.Sprintf("%s %s:%d", d.Rule, d.File, d.Line)]
+		return d.Category == IgnoreUnused && used[comment{d.Rule, d.File, d.Line}]
 	})
 }

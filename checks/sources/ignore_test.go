@@ -129,6 +129,31 @@ func TestIgnoreInPrograms(t *testing.T) {
 	}
 }
 
+// A caller may name files in another way.
+func TestIgnoreElsewhere(t *testing.T) {
+	rules := []*Code{new(quiet).rule()}
+	found, err := Analyze(t.Context(), rules, nil, programOf(t, txtar.Parse([]byte(ignoring)).Files))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range found {
+		found[i].File = "shop/" + found[i].File
+	}
+	r, err := Report(t.Context(), "case", rules, found)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waived := 0
+	for _, f := range r.Findings {
+		if f.IsWaived() {
+			waived++
+		}
+	}
+	if waived != 5 || r.Waivers()[0].Source != "shop/main.go:6" {
+		t.Errorf("%d findings are waived, the first by %v; want 5, and shop/main.go:6", waived, r.Waivers())
+	}
+}
+
 // What a program leaves out is told, and a program of nothing is no pass.
 func TestLeftOut(t *testing.T) {
 	rules := []*Code{new(quiet).rule()}

@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 
@@ -46,12 +45,15 @@ func (r *run) keyOf(s *seen) string {
 	for _, rule := range r.rules {
 		fmt.Fprintf(sum, "rule %q\n", rule.Name)
 	}
-	fmt.Fprintf(sum, "package %q %q %q %q %v\n", s.Path, s.Module, s.Go, r.Arch, s.Own)
+	what := *s.Package
+	what.Files = nil
+	said, err := json.Marshal(what) // all of it, whatever else a package comes to say of itself
+	if err != nil {
+		return ""
+	}
+	fmt.Fprintf(sum, "package %s for %q\n", said, r.Arch)
 	for _, f := range s.Files {
 		fmt.Fprintf(sum, "file %q %x\n", f.Name, sha256.Sum256(f.Content))
-	}
-	for _, from := range slices.Sorted(maps.Keys(s.Imports)) {
-		fmt.Fprintf(sum, "means %q %q\n", from, s.Imports[from])
 	}
 	for _, path := range slices.Sorted(slices.Values(s.Direct)) {
 		id, facts := "unsafe", ""

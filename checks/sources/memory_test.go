@@ -199,6 +199,7 @@ func TestMemoryKeys(t *testing.T) {
 		"as it is":         func(*Program) {},
 		"architecture":     func(p *Program) { p.Arch = "mips" },
 		"language":         func(p *Program) { p.Packages[0].Go = "1.20" },
+		"module":           func(p *Program) { p.Packages[0].Module += "x" },
 		"path":             func(p *Program) { p.Packages[0].Path += "x" },
 		"another's":        func(p *Program) { p.Packages[0].Own = false },
 		"name of a file":   func(p *Program) { p.Packages[0].Files[0].Name += "x" },
@@ -259,7 +260,7 @@ func TestCodeFromMemory(t *testing.T) {
 				if how == "at first" {
 					want = found
 				}
-				// The comment makes another file of it.
+				// A file that has changed has another sum, and what is to be mended is the same.
 				if diff := cmp.Diff(want, found, cmpopts.IgnoreFields(Fix{}, "Sum")); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", how, diff)
 				}

@@ -55,7 +55,8 @@ func assemble(root, arch string, all []*binary.Package) (*sources.Program, error
 			if by[path] == nil {
 				return ""
 			}
-			return by[path].BuildID
+			_, content, _ := strings.Cut(by[path].BuildID, "/") // before it, what it was made from
+			return content
 		},
 	}
 	wanted := servers(root, all, by)
