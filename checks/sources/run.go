@@ -122,7 +122,8 @@ func (r *run) load(ctx context.Context) error {
 			}
 			done[path] = true
 			if _, err := r.compiled.Import(path); err != nil {
-				return fmt.Errorf("reading the types of package %s, which package %s imports: %w", path, pkg.Path, err)
+				return fmt.Errorf("reading what the compiler wrote about package %s, which package %s imports: %w (this program knows what compilers up to its own, %s, write)",
+					path, pkg.Path, err, runtime.Version())
 			}
 		}
 	}
