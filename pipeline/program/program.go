@@ -8,6 +8,7 @@
 package program
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -79,7 +80,20 @@ func assemble(root, arch string, all []*binary.Package) (*sources.Program, error
 // that a replace directive takes from a folder of it.
 func isOwn(root string, p *binary.Package) bool {
 	m := p.Module
-	return m != nil && !p.Standard && within(root, p.Dir) && (m.Main || m.Replace != nil && m.Replace.Version == "")
+	if m == nil || p.Standard || !within(root, p.Dir) {
+		return false
+	}
+	return m.Main || m.Replace != nil && m.Replace.Version == "" && within(root, replacement(p))
+}
+
+// replacement is the folder that a replace directive names. The package lies in it, or in
+// a copy below a vendor folder, which lies beside the go.mod or go.work.
+func replacement(p *binary.Package) string {
+	if m := p.Module; m.Dir != "" || filepath.IsAbs(m.Replace.Path) {
+		return cmp.Or(m.Dir, m.Replace.Path)
+	}
+	before, _, _ := strings.Cut(filepath.ToSlash(p.Dir), "/vendor/")
+	return filepath.Join(filepath.FromSlash(before), p.Module.Replace.Path)
 }
 
 // servers are the packages of others that may say something about servers and clients

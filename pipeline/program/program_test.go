@@ -199,6 +199,70 @@ func TestFolder(t *testing.T) {
 	}
 }
 
+// Vendored code is of the repository if what it is a copy of is.
+func TestVendored(t *testing.T) {
+	dir := write(t, `
+-- repo/go.mod --
+module example.com/shop
+
+go 1.26
+
+require (
+	example.com/agent v1.0.0
+	example.com/web v1.0.0
+	example.com/far v1.0.0
+)
+
+replace (
+	example.com/agent => ./agent
+	example.com/web => ../web
+)
+-- repo/main.go --
+package main
+
+import (
+	_ "example.com/agent"
+	_ "example.com/far"
+	_ "example.com/web"
+)
+
+func main() {}
+-- repo/agent/go.mod --
+module example.com/agent
+-- repo/agent/agent.go --
+package agent
+-- repo/vendor/modules.txt --
+# example.com/agent v1.0.0 => ./agent
+## explicit; go 1.26
+example.com/agent
+# example.com/far v1.0.0
+## explicit; go 1.26
+example.com/far
+# example.com/web v1.0.0 => ../web
+## explicit; go 1.26
+example.com/web
+# example.com/agent => ./agent
+# example.com/web => ../web
+-- repo/vendor/example.com/agent/agent.go --
+package agent
+-- repo/vendor/example.com/far/far.go --
+package far
+
+import _ "net/http"
+-- repo/vendor/example.com/web/web.go --
+package web
+`)
+	root := filepath.Join(dir, "repo")
+	p, err := Folder(t.Context(), root, root, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"example.com/agent vendor/example.com/agent/agent.go", "example.com/far (not own)", "example.com/shop main.go"}
+	if diff := cmp.Diff(want, outline(p)); diff != "" {
+		t.Errorf("packages (-want +got):\n%s", diff)
+	}
+}
+
 // looks returns a rule that reports the calls of ListenAndServe, and counts the packages
 // that it looks at.
 func looks(packages *atomic.Int32) *sources.Code {
