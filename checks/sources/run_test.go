@@ -51,7 +51,9 @@ func TestTypesThatCannotBeRead(t *testing.T) {
 	const src = "-- main.go --\npackage main\n\nimport \"fmt\"\n\nfunc main() { fmt.Println() }\n"
 	rules := []*Code{new(quiet).rule()}
 	p := programOf(t, txtar.Parse([]byte(src)).Files)
-	p.Export = func(string) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("go object of tomorrow")), nil }
+	p.Export = func(string) (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader("go object of tomorrow")), nil
+	}
 	if _, err := Check(t.Context(), "case", rules, nil, p); err == nil || !strings.Contains(err.Error(), runtime.Version()) {
 		t.Errorf("error %v, want one that says %s", err, runtime.Version())
 	}
