@@ -157,7 +157,7 @@ func (b *bodies) served(request ast.Expr, seen map[types.Object]bool) (served in
 	o := b.origins()
 	v, ok := o.object(request).(*types.Var)
 	if !ok || v.IsField() {
-		return b.ofRouter(request), b.bounded(o.place(request))
+		return b.ofRouter(request, seen), b.bounded(o.place(request))
 	}
 	if seen[v] {
 		return notServed, false
@@ -183,7 +183,7 @@ func (b *bodies) served(request ast.Expr, seen map[types.Object]bool) (served in
 }
 
 // ofRouter tells whether an expression is the request of a router's context.
-func (b *bodies) ofRouter(e ast.Expr) int {
+func (b *bodies) ofRouter(e ast.Expr, seen map[types.Object]bool) int {
 	switch e := ast.Unparen(e).(type) {
 	case *ast.SelectorExpr:
 		if b.isField(e, "github.com/gin-gonic/gin", "Context", "Request") {
@@ -195,7 +195,7 @@ func (b *bodies) ofRouter(e ast.Expr) int {
 			return isServed
 		}
 		if strings.HasPrefix(name, "(*net/http.Request).") { // WithContext, Clone
-			served, _ := b.served(ast.Unparen(e.Fun).(*ast.SelectorExpr).X, make(map[types.Object]bool))
+			served, _ := b.served(ast.Unparen(e.Fun).(*ast.SelectorExpr).X, seen)
 			return served
 		}
 	}

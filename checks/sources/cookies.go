@@ -48,17 +48,21 @@ func (s *setup) deletes(p *pass) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(s.field("Expires"), p.past)
+	return slices.ContainsFunc(s.field("Expires"), func(v ast.Expr) bool { return p.past(v, 0) })
 }
 
 // past tells whether a time is surely over: the epoch, a date, or before now.
-func (p *pass) past(e ast.Expr) bool {
+func (p *pass) past(e ast.Expr, depth int) bool {
+	const most = 4
+	if depth == most {
+		return false
+	}
 	call, ok := unwrapped(e).(*ast.CallExpr)
 	if !ok {
 		at := p.origins().object(e)
 		return at != nil && slices.ContainsFunc(p.origins().given[at], func(v value) bool {
 			call, ok := v.expr.(*ast.CallExpr)
-			return ok && p.past(call)
+			return ok && p.past(call, depth+1)
 		})
 	}
 	negative := func(e ast.Expr) bool {
@@ -77,7 +81,7 @@ func (p *pass) past(e ast.Expr) bool {
 		return slices.ContainsFunc(call.Args, negative)
 	case "(time.Time).UTC":
 		sel, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr)
-		return ok && p.past(sel.X)
+		return ok && p.past(sel.X, depth+1)
 	}
 	return false
 }
@@ -186,7 +190,7 @@ const (
 func (p *pass) attribute(values []ast.Expr) int {
 	is := onNever
 	for _, v := range values {
-		if p.byTLS(v) {
+		if p.byTLS(v, 0) {
 			is = max(is, onByTLS)
 			continue
 		}
@@ -199,10 +203,10 @@ func (p *pass) attribute(values []ast.Expr) int {
 }
 
 // byTLS tells whether a value is whether a request came over TLS, or not, and nothing else.
-func (p *pass) byTLS(e ast.Expr) bool {
+func (p *pass) byTLS(e ast.Expr, depth int) bool {
 	switch e := ast.Unparen(e).(type) {
 	case *ast.UnaryExpr:
-		return p.byTLS(e.X)
+		return p.byTLS(e.X, depth)
 	case *ast.BinaryExpr:
 		sel, ok := ast.Unparen(e.X).(*ast.SelectorExpr)
 		if !ok || sel.Sel.Name != "TLS" || !p.TypesInfo.Types[e.Y].IsNil() {
@@ -216,7 +220,8 @@ func (p *pass) byTLS(e ast.Expr) bool {
 	case *ast.Ident:
 		v := p.origins().object(e)
 		given := p.origins().given[v]
-		return v != nil && len(given) == 1 && given[0].expr != nil && given[0].of == 0 && p.byTLS(given[0].expr)
+		const most = 4
+		return depth < most && v != nil && len(given) == 1 && given[0].expr != nil && given[0].of == 0 && p.byTLS(given[0].expr, depth+1)
 	}
 	return false
 }

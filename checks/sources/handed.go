@@ -4,6 +4,8 @@ import (
 	"go/ast"
 	"go/types"
 	"slices"
+
+	"golang.org/x/tools/go/types/typeutil"
 )
 
 // handedOn names the function of elsewhere that a value is given to and that may set
@@ -31,11 +33,6 @@ func (p *pass) handedOn(s *setup, harmless func(callee string) bool) string {
 
 // ownBody tells whether a call is of a function of the package that can be read.
 func (p *pass) ownBody(n *ast.CallExpr) bool {
-	name := p.callee(n)
-	for fn := range p.origins().bodies {
-		if name != "" && fn.FullName() == name {
-			return true
-		}
-	}
-	return false
+	fn := typeutil.StaticCallee(p.TypesInfo, n)
+	return fn != nil && p.origins().bodies[fn.Origin()] != nil
 }

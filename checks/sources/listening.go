@@ -101,14 +101,20 @@ func (p *pass) serverReach(s *setup) (reach, string) {
 }
 
 // listener is who can connect to a listener, by what it listens on.
-func (p *pass) listener(e ast.Expr) reach {
+func (p *pass) listener(e ast.Expr) reach { return p.listenerOf(e, 0) }
+
+func (p *pass) listenerOf(e ast.Expr, depth int) reach {
+	const most = 5 // variables that hold one another
+	if depth == most {
+		return unknown
+	}
 	o := p.origins()
 	e = ast.Unparen(e)
 	if v := o.object(e); v != nil {
 		found := reach(-1)
 		for _, from := range o.given[v] {
 			if call, ok := from.expr.(*ast.CallExpr); ok && from.of == 0 {
-				if r := p.listener(call); found < 0 || r < found {
+				if r := p.listenerOf(call, depth+1); found < 0 || r < found {
 					found = r
 				}
 			}
@@ -128,7 +134,7 @@ func (p *pass) listener(e ast.Expr) reach {
 	case "(*net.ListenConfig).Listen":
 		return p.listens(call.Args[1], call.Args[2])
 	case "crypto/tls.NewListener":
-		return p.listener(call.Args[0])
+		return p.listenerOf(call.Args[0], depth+1)
 	}
 	return unknown
 }
@@ -161,11 +167,12 @@ func (p *pass) address(e ast.Expr) reach {
 	case found == itself:
 		return unknown
 	}
-	return p.composed(e)
+	return p.composed(e, 0)
 }
 
 // composed is who can connect to an address that is put together, or has a default.
-func (p *pass) composed(e ast.Expr) reach {
+func (p *pass) composed(e ast.Expr, depth int) reach {
+	const most = 5
 	o := p.origins()
 	switch e := ast.Unparen(e).(type) {
 	case *ast.StarExpr: // of a flag
@@ -193,8 +200,8 @@ func (p *pass) composed(e ast.Expr) reach {
 			}
 		}
 	case *ast.Ident:
-		if v := o.object(e); v != nil && len(o.given[v]) == 1 && o.given[v][0].expr != nil && o.given[v][0].of == 0 {
-			return p.composed(o.given[v][0].expr)
+		if v := o.object(e); depth < most && v != nil && len(o.given[v]) == 1 && o.given[v][0].expr != nil && o.given[v][0].of == 0 {
+			return p.composed(o.given[v][0].expr, depth+1)
 		}
 	}
 	return unknown

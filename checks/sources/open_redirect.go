@@ -32,6 +32,7 @@ u, err := url.Parse(next); if err != nil || u.IsAbs() || u.Host != "" { next = "
 		if target == nil {
 			return
 		}
+		t.steps = 0
 		switch v := t.of(target); v.state {
 		case tainted:
 			message := "the redirect's target is " + types.ExprString(v.from) + " of the request, and nothing looks at it"

@@ -16,6 +16,7 @@ type taint struct {
 	*pass
 	checks *conditions
 	busy   map[ast.Expr]bool
+	steps  int
 }
 
 // A verdict is about one expression. From is what of the request it is, or what of
@@ -34,8 +35,9 @@ const (
 
 // of judges an expression where it stands.
 func (t *taint) of(e ast.Expr) verdict {
+	const most = 2000 // steps back from one target
 	e = ast.Unparen(e)
-	if t.busy[e] || t.TypesInfo.Types[e].Value != nil {
+	if t.steps++; t.steps > most || t.busy[e] || t.TypesInfo.Types[e].Value != nil {
 		return verdict{}
 	}
 	t.busy[e] = true
