@@ -3,7 +3,6 @@ package sources
 import (
 	"go/ast"
 	"go/constant"
-	"go/types"
 	"regexp"
 	"strings"
 )
@@ -95,14 +94,4 @@ func (p *pass) isField(e ast.Expr, pkg, name, field string) bool {
 	}
 	t := p.fieldOf(sel)
 	return t != nil && isNamed(made(t), pkg, name)
-}
-
-// isRequest tells whether an expression is a *net/http.Request.
-func (p *pass) isRequest(e ast.Expr) bool {
-	t := p.TypesInfo.TypeOf(e)
-	if t == nil {
-		return false
-	}
-	_, pointer := t.Underlying().(*types.Pointer)
-	return pointer && isNamed(made(t), "net/http", "Request")
 }
