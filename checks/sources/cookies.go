@@ -149,7 +149,7 @@ func (p *pass) cookie(s *setup) {
 	if !sameSite {
 		missing = append(missing, "SameSite")
 	}
-	if len(missing) == 0 {
+	if len(missing) == 0 || !p.goesOn(s) {
 		return
 	}
 	if to := p.handedOn(s, harmless); to != "" {
