@@ -7,8 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
+
+	"temper/pattern"
 )
 
 // A Baseline is what a check found when the rules were adopted: it is accepted,
@@ -135,16 +136,16 @@ func (k known) compare(l known) int {
 // known is a finding of the report, without what changes from build to build.
 func (r *Report) known(f Finding) known {
 	return known{
-		Subject: digests.ReplaceAllString(r.Subject.Name, "sha256"),
+		Subject: digests().ReplaceAllString(r.Subject.Name, "sha256"),
 		Rule:    f.Rule,
-		Place:   digests.ReplaceAllString(layerFirst.ReplaceAllString(f.Place, "layer"), "sha256"),
-		Message: digests.ReplaceAllString(layers.ReplaceAllString(f.Message, "layer"), "sha256"),
+		Place:   digests().ReplaceAllString(layerFirst().ReplaceAllString(f.Place, "layer"), "sha256"),
+		Message: digests().ReplaceAllString(layers().ReplaceAllString(f.Message, "layer"), "sha256"),
 	}
 }
 
 var (
 	// A path may hold a text like layer 2; what a place begins with is ours.
-	layerFirst = regexp.MustCompile(`^layer [0-9]+`)
-	layers     = regexp.MustCompile(`\blayer [0-9]+`)
-	digests    = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
+	layerFirst = pattern.New(`^layer [0-9]+`)
+	layers     = pattern.New(`\blayer [0-9]+`)
+	digests    = pattern.New(`sha256:[0-9a-f]{64}`)
 )

@@ -167,7 +167,7 @@ func (r *Report) fingerprint(f Finding) string {
 // artifact is the relative URI of what stands for a subject.
 func artifact(s Subject, path string) string {
 	if path == "" {
-		path = digests.ReplaceAllString(s.Name, "sha256")
+		path = digests().ReplaceAllString(s.Name, "sha256")
 	}
 	var parts []string
 	for part := range strings.SplitSeq(path, "/") {

@@ -12,11 +12,12 @@ import (
 	"io"
 	"os"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
+
+	"temper/pattern"
 )
 
 // An archive is a form of content that holds other files, or one compressed;
@@ -56,8 +57,8 @@ var magics = []struct {
 
 // What begins like text has to go on like an archive.
 var (
-	bzip2Head = regexp.MustCompile(`^(?s:BZh[1-9](?:1AY&SY|\x17rE8P\x90))`)
-	cpioHead  = regexp.MustCompile(`^07070(?:[12][0-9A-Fa-f]{104}|7[0-7]{70})`)
+	bzip2Head = pattern.New(`^(?s:BZh[1-9](?:1AY&SY|\x17rE8P\x90))`)
+	cpioHead  = pattern.New(`^07070(?:[12][0-9A-Fa-f]{104}|7[0-7]{70})`)
 )
 
 func archiveOf(head []byte) archive {
@@ -67,9 +68,9 @@ func archiveOf(head []byte) archive {
 		}
 	}
 	switch {
-	case bzip2Head.Match(head):
+	case bzip2Head().Match(head):
 		return bzip2Stream
-	case cpioHead.Match(head):
+	case cpioHead().Match(head):
 		return "a cpio archive"
 	}
 	// zstd also begins with frames to be skipped, and a tar tells itself by the

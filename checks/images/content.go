@@ -2,6 +2,7 @@ package images
 
 import (
 	"strings"
+	"sync"
 
 	"temper/checks/executables"
 )
@@ -181,9 +182,13 @@ var tools = []*tool{
 	{name: "runc", kind: aDebugTool, goMain: "github.com/opencontainers/runc"},
 }
 
-// elfNeedles are the strings of all tools, each once, and what a private key
-// begins with.
-var elfNeedles, elfIndex, elfKey = func() (*needles, map[string]int, int) {
+// elfStrings are what executables are searched for: the strings of all tools, each once,
+// and what a private key begins with.
+var elfStrings = sync.OnceValue(func() (sought struct {
+	*needles
+	index map[string]int // of a tool's string
+	key   int
+}) {
 	var list []string
 	index := make(map[string]int)
 	for _, t := range tools {
@@ -194,8 +199,9 @@ var elfNeedles, elfIndex, elfKey = func() (*needles, map[string]int, int) {
 			}
 		}
 	}
-	return newNeedles(append(list, pemNeedle)), index, len(list)
-}()
+	sought.needles, sought.index, sought.key = newNeedles(append(list, pemNeedle)), index, len(list)
+	return sought
+})
 
 // toolOf says which tool an executable is, nil for none of those known. What
 // carries Go build info is judged by it alone: any string may stand in a Go
@@ -220,7 +226,7 @@ func toolOf(facts *executables.Facts, seen map[int]bool) *tool {
 
 func (t *tool) in(seen map[int]bool) bool {
 	for _, s := range t.all {
-		if !seen[elfIndex[s]] {
+		if !seen[elfStrings().index[s]] {
 			return false
 		}
 	}

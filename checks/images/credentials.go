@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+
+	"temper/pattern"
 )
 
 // A credential is a form that leaves no doubt: a needle, and what has to follow.
@@ -48,7 +50,7 @@ var credentials = []credential{
 	{what: "a Slack token", needle: "xapp-", rest: word(`[0-9]-[0-9A-Z]+-[0-9]+-[0-9a-f]{40,}`)},
 	{what: "a Slack webhook", needle: "hooks.slack.com/services/T", rest: word(`[0-9A-Z]{8,}/B[0-9A-Z]{8,}/[0-9A-Za-z]{24}`)},
 	{what: "an npm token", needle: "npm_", rest: word(`[0-9A-Za-z]{36}`)},
-	{what: "an npm token", needle: ":_authToken=", rest: pattern(`^"?[0-9A-Za-z][0-9A-Za-z._=+/-]{15,}`)},
+	{what: "an npm token", needle: ":_authToken=", rest: pattern.New(`^"?[0-9A-Za-z][0-9A-Za-z._=+/-]{15,}`)},
 	{what: "a Stripe key", needle: "sk_live_", rest: word(`[0-9A-Za-z]{24,}`)},
 	{what: "a Stripe key", needle: "rk_live_", rest: word(`[0-9A-Za-z]{24,}`)},
 	{what: "a Docker Hub token", needle: "dckr_pat_", rest: word(`[0-9A-Za-z_-]{27}`)},
@@ -83,20 +85,15 @@ const (
 )
 
 // word matches from the needle's end to the end of the word.
-func word(rest string) func() *regexp.Regexp { return pattern(`^(?:` + rest + `)`) }
+func word(rest string) func() *regexp.Regexp { return pattern.New(`^(?:` + rest + `)`) }
 
-// pattern is compiled when it is asked for: most are never.
-func pattern(text string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
-}
-
-var credentialNeedles = func() *needles {
+var credentialNeedles = sync.OnceValue(func() *needles {
 	var list []string
 	for _, c := range credentials {
 		list = append(list, c.needle)
 	}
 	return newNeedles(list)
-}()
+})
 
 // A secretFinder collects what is found in one file or text.
 type secretFinder struct {
@@ -114,7 +111,7 @@ const maxWord = 512
 // credential is what a scanner for credentialNeedles calls.
 func (f *secretFinder) credential(needle, at int, text []byte) {
 	c := &credentials[needle]
-	if c.needle == pemNeedle && certBegin.Match(text[at:min(len(text), at+80)]) {
+	if c.needle == pemNeedle && certBegin().Match(text[at:min(len(text), at+80)]) {
 		f.certificate = true
 	}
 	if c.needle == "password" && !f.netrc {
@@ -190,10 +187,10 @@ func placeholder(s string) bool {
 }
 
 var (
-	pemBegin   = regexp.MustCompile(`^-----BEGIN ([A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?)-----`)
-	certBegin  = regexp.MustCompile(`^-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----`)
-	pemHeader  = regexp.MustCompile(`(?m)^[ \t]*[A-Za-z][A-Za-z-]*: .*$`)
-	pgpSum     = regexp.MustCompile(`\n[ \t]*=[0-9A-Za-z+/]{4}\s*$`)
+	pemBegin   = pattern.New(`^-----BEGIN ([A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?)-----`)
+	certBegin  = pattern.New(`^-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----`)
+	pemHeader  = pattern.New(`(?m)^[ \t]*[A-Za-z][A-Za-z-]*: .*$`)
+	pgpSum     = pattern.New(`\n[ \t]*=[0-9A-Za-z+/]{4}\s*$`)
 	lineBreaks = strings.NewReplacer(`\r`, "\n", `\n`, "\n", "\r", "\n")
 	spaces     = strings.NewReplacer(`" +`, "", "\n", "", " ", "", "\t", "", `"`, "", `\`, "", "'", "", ",", "", ">", "", "#", "")
 )
@@ -201,7 +198,7 @@ var (
 // isPrivateKey looks at a PEM block, which may stand in JSON or YAML. Its body
 // has to be what its label says.
 func isPrivateKey(text []byte, at int) bool {
-	m := pemBegin.FindSubmatch(text[at:min(len(text), at+80)])
+	m := pemBegin().FindSubmatch(text[at:min(len(text), at+80)])
 	if m == nil {
 		return false
 	}
@@ -213,7 +210,7 @@ func isPrivateKey(text []byte, at int) bool {
 	}
 	body := lineBreaks.Replace(string(rest[:end]))
 	encrypted := strings.Contains(body, "Proc-Type: 4,ENCRYPTED")
-	body = pgpSum.ReplaceAllString(pemHeader.ReplaceAllString(body, ""), "")
+	body = pgpSum().ReplaceAllString(pemHeader().ReplaceAllString(body, ""), "")
 	der, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(spaces.Replace(body), "="))
 	switch {
 	case err != nil || len(der) < 32:
@@ -263,7 +260,7 @@ func isBinaryKey(raw []byte) bool {
 		whole(&sec1) && sec1.Version == 1 && len(sec1.Key) >= 16
 }
 
-var base64Run = regexp.MustCompile(`^[0-9A-Za-z+/]+`)
+var base64Run = pattern.New(`^[0-9A-Za-z+/]+`)
 
 // isEncodedKey looks at a PEM block that is encoded once more, in one line or
 // folded.
@@ -272,43 +269,43 @@ func isEncodedKey(text []byte, at int) bool {
 		return false
 	}
 	run := text[at:min(len(text), at+scanAfter)]
-	if whole := base64Run.Find(run); len(whole) > 80 {
+	if whole := base64Run().Find(run); len(whole) > 80 {
 		run = whole
 	} else {
-		run = base64Run.Find([]byte(spaces.Replace(string(run))))
+		run = base64Run().Find([]byte(spaces.Replace(string(run))))
 	}
 	raw, err := base64.StdEncoding.DecodeString(string(run[:len(run)/4*4]))
 	return err == nil && isPrivateKey(raw, 0)
 }
 
-var azureKey = regexp.MustCompile(`^AccountKey=([0-9A-Za-z+/]{86}==)`)
+var azureKey = pattern.New(`^AccountKey=([0-9A-Za-z+/]{86}==)`)
 
 // isAzureKey knows the key of Azure's emulator, which is in its documentation.
 // https://learn.microsoft.com/azure/storage/common/storage-connect-azurite
 func isAzureKey(text []byte, at int) bool {
-	m := azureKey.FindSubmatch(text[at:min(len(text), at+maxWord)])
+	m := azureKey().FindSubmatch(text[at:min(len(text), at+maxWord)])
 	return m != nil && !bytes.HasPrefix(m[1], []byte("Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6")) && !placeholder(string(m[1]))
 }
 
-var puttyKey = regexp.MustCompile(`^PuTTY-User-Key-File-[0-9]+: [!-~]+\r?\n(?s:.*?)\nPrivate-Lines: [0-9]+\r?\n[0-9A-Za-z+/=]{32,}`)
+var puttyKey = pattern.New(`^PuTTY-User-Key-File-[0-9]+: [!-~]+\r?\n(?s:.*?)\nPrivate-Lines: [0-9]+\r?\n[0-9A-Za-z+/=]{32,}`)
 
 func isPuTTYKey(text []byte, at int) bool {
-	return puttyKey.Match(text[at:min(len(text), at+scanAfter)])
+	return puttyKey().Match(text[at:min(len(text), at+scanAfter)])
 }
 
 var (
-	awsID     = regexp.MustCompile(`^A[KS]IA[A-Z2-7]{16}`)
-	awsSecret = regexp.MustCompile(`[0-9A-Za-z/+]{40,}`)
+	awsID     = pattern.New(`^A[KS]IA[A-Z2-7]{16}`)
+	awsSecret = pattern.New(`[0-9A-Za-z/+]{40,}`)
 )
 
 // isAWSKey wants the secret near the id, which is none by itself.
 func isAWSKey(text []byte, at int) bool {
-	id := awsID.Find(text[at:])
+	id := awsID().Find(text[at:])
 	if id == nil || placeholder(string(id)) || at > 0 && wordByte(text[at-1]) || len(text) > at+20 && wordByte(text[at+20]) {
 		return false
 	}
 	near := text[max(0, at-scanBefore):min(len(text), at+maxWord)]
-	for _, s := range awsSecret.FindAll(near, -1) {
+	for _, s := range awsSecret().FindAll(near, -1) {
 		// Forty hexadecimal digits are a hash.
 		if len(s) == 40 && !placeholder(string(s)) && strings.Trim(string(s), "0123456789abcdef") != "" && strings.ContainsAny(string(s), "0123456789") {
 			return true
@@ -317,7 +314,7 @@ func isAWSKey(text []byte, at int) bool {
 	return false
 }
 
-var dockerAuth = regexp.MustCompile(`"auth"\s*:\s*"([0-9A-Za-z+/]{8,}=*)"`)
+var dockerAuth = pattern.New(`"auth"\s*:\s*"([0-9A-Za-z+/]{8,}=*)"`)
 
 // isDockerConfig looks for the passwords of a config.json of Docker's, which has
 // them near its beginning. What speaks of one in the middle is documentation.
@@ -325,7 +322,7 @@ func isDockerConfig(text []byte, at int) bool {
 	if at >= scanBefore || !bytes.HasPrefix(bytes.TrimSpace(text[:at]), []byte("{")) {
 		return false
 	}
-	for _, m := range dockerAuth.FindAllSubmatch(text[at:], -1) {
+	for _, m := range dockerAuth().FindAllSubmatch(text[at:], -1) {
 		raw, err := base64.StdEncoding.DecodeString(string(m[1]))
 		user, password, found := strings.Cut(string(raw), ":")
 		if err == nil && found && user != "" && password != "" && !placeholder(password) {
@@ -335,9 +332,9 @@ func isDockerConfig(text []byte, at int) bool {
 	return false
 }
 
-var netrcEntry = regexp.MustCompile(`machine\s+\S+\s+(?:login\s+\S+\s+)?$`)
+var netrcEntry = pattern.New(`machine\s+\S+\s+(?:login\s+\S+\s+)?$`)
 
 func isNetrc(text []byte, at int) bool {
 	after := strings.Fields(string(text[at:min(len(text), at+maxWord)]))
-	return netrcEntry.Match(text[max(0, at-scanBefore):at]) && len(after) > 1 && after[0] == "password" && !placeholder(after[1])
+	return netrcEntry().Match(text[max(0, at-scanBefore):at]) && len(after) > 1 && after[0] == "password" && !placeholder(after[1])
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"temper/checks"
@@ -41,7 +42,7 @@ Build on the distribution's next release.`,
 		case values["NAME"] == "CentOS Stream":
 			id = "centos-stream"
 		}
-		for i, r := range distributions[id] {
+		for i, r := range distributions()[id] {
 			ended := !today().Before(r.end.AddDate(0, 0, 1))
 			switch day := r.end.Format(time.DateOnly); {
 			case ended && isVersion(version, r.version):
@@ -61,7 +62,7 @@ var today = time.Now
 var eolText string
 
 // distributions are the rows of eol.txt by ID, the lowest version first.
-var distributions = parseEOL(eolText)
+var distributions = sync.OnceValue(func() map[string][]release { return parseEOL(eolText) })
 
 type release struct {
 	version string    // what VERSION_ID begins with

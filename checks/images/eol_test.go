@@ -11,7 +11,7 @@ import (
 )
 
 func TestEOLTable(t *testing.T) {
-	for id, releases := range distributions {
+	for id, releases := range distributions() {
 		for i, r := range releases {
 			if i > 0 && !older(releases[i-1].version, r.version) {
 				t.Errorf("%s %s does not come after %s", id, r.version, releases[i-1].version)
@@ -21,8 +21,8 @@ func TestEOLTable(t *testing.T) {
 			}
 		}
 	}
-	if len(distributions) < 15 {
-		t.Errorf("the table has %d distributions", len(distributions))
+	if len(distributions()) < 15 {
+		t.Errorf("the table has %d distributions", len(distributions()))
 	}
 }
 

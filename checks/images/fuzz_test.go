@@ -174,7 +174,7 @@ func FuzzSecrets(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		find := func(parts ...[]byte) string {
 			found := &secretFinder{netrc: true}
-			s := newScanner(credentialNeedles, found.credential)
+			s := newScanner(credentialNeedles(), found.credential)
 			defer s.Close()
 			for _, part := range parts {
 				s.Write(part)

@@ -2,11 +2,11 @@ package images
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"temper/checks"
+	"temper/pattern"
 )
 
 var historyPackageManager = &checks.Check[*Image]{
@@ -27,7 +27,7 @@ image that starts from an empty or distroless base.`,
 	Run: func(img *Image, p *checks.Pass) error {
 		for i, h := range img.Config.History {
 			var ran []string
-			for _, m := range installs.FindAllStringSubmatch(h.CreatedBy, -1) {
+			for _, m := range installs().FindAllStringSubmatch(h.CreatedBy, -1) {
 				if said := m[1] + " " + m[2]; !slices.Contains(ran, said) {
 					ran = append(ran, said)
 				}
@@ -42,4 +42,4 @@ image that starts from an empty or distroless base.`,
 
 // installs matches a package manager and its verb where a command can begin,
 // with options between them.
-var installs = regexp.MustCompile(`(?:^|[\s;&|(/"'\[])(apt|apt-get|aptitude|apk|dnf|microdnf|tdnf|yum|zypper|pacman|brew|pip|pip3|pipx|npm|pnpm|yarn|gem|cargo|conda)["',]*(?:\s+["']?-[^\s;&|]+)*\s+["']?(install|add|in|-S[yu]*|ci|update|upgrade|dist-upgrade|full-upgrade)(?:$|[\s;&|"',])`)
+var installs = pattern.New(`(?:^|[\s;&|(/"'\[])(apt|apt-get|aptitude|apk|dnf|microdnf|tdnf|yum|zypper|pacman|brew|pip|pip3|pipx|npm|pnpm|yarn|gem|cargo|conda)["',]*(?:\s+["']?-[^\s;&|]+)*\s+["']?(install|add|in|-S[yu]*|ci|update|upgrade|dist-upgrade|full-upgrade)(?:$|[\s;&|"',])`)

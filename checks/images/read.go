@@ -343,7 +343,7 @@ func (rd *reading) file(e *Entry, r io.Reader, n *nesting) (inside []Entry, err 
 // data looks for secrets in what is no ELF file, and into archives.
 func (rd *reading) data(e *Entry, r io.Reader, n *nesting, kind archive) (inside []Entry, err error) {
 	found := &secretFinder{netrc: e.Base() == ".netrc" || e.Base() == "_netrc"}
-	scan := newScanner(credentialNeedles, found.credential)
+	scan := newScanner(credentialNeedles(), found.credential)
 	defer scan.Close()
 	in := &source{r: io.TeeReader(r, scan)}
 	if kind != "" {
@@ -397,9 +397,9 @@ func (e *Entry) readELF(r io.Reader) error {
 	defer os.Remove(f.Name())
 	defer f.Close()
 	seen, found := make(map[int]bool), &secretFinder{}
-	scan := newScanner(elfNeedles, func(needle, at int, text []byte) {
+	scan := newScanner(elfStrings().needles, func(needle, at int, text []byte) {
 		seen[needle] = true
-		if needle == elfKey && isPrivateKey(text, at) {
+		if needle == elfStrings().key && isPrivateKey(text, at) {
 			found.add("a private key")
 		}
 	})

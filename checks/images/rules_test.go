@@ -330,7 +330,7 @@ func goProgram(t *testing.T, flags ...string) []byte {
 		case f == "unstripped":
 			stripped = false
 		case f == "strings": // with every string that the tools are known by
-			source = fmt.Sprintf("package main\n\nimport \"os\"\n\nvar list = %#v\n\nfunc main() {\n\tfor _, s := range list {\n\t\tos.Stdout.WriteString(s)\n\t}\n}\n", elfNeedles.list)
+			source = fmt.Sprintf("package main\n\nimport \"os\"\n\nvar list = %#v\n\nfunc main() {\n\tfor _, s := range list {\n\t\tos.Stdout.WriteString(s)\n\t}\n}\n", elfStrings().list)
 		case f == "unknown": // without what debug/buildinfo looks for
 			known = false
 		case strings.HasPrefix(f, "module="):

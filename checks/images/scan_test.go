@@ -132,9 +132,9 @@ func TestNoToolByStringsInGo(t *testing.T) {
 		t.Skip("the test's binary is not ELF on this system")
 	}
 	seen := make(map[int]bool)
-	elfNeedles.find(raw, 0, len(raw), func(i, _ int) { seen[i] = true })
-	if len(seen) < len(elfNeedles.list)/2 {
-		t.Fatalf("the binary holds %d of %d strings: there is nothing to confuse", len(seen), len(elfNeedles.list))
+	elfStrings().find(raw, 0, len(raw), func(i, _ int) { seen[i] = true })
+	if len(seen) < len(elfStrings().list)/2 {
+		t.Fatalf("the binary holds %d of %d strings: there is nothing to confuse", len(seen), len(elfStrings().list))
 	}
 	if e := readBytes(t, "app", raw); e.tool != nil {
 		t.Errorf("this test is taken for %s", e.tool.name)
@@ -156,7 +156,7 @@ func BenchmarkTools(b *testing.B) {
 	raw = raw[:20<<20]
 	b.SetBytes(int64(len(raw)))
 	for b.Loop() {
-		s := newScanner(elfNeedles, func(_, _ int, _ []byte) {})
+		s := newScanner(elfStrings().needles, func(_, _ int, _ []byte) {})
 		s.Write(raw)
 		s.Flush()
 		s.Close()

@@ -3,11 +3,11 @@ package images
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"temper/checks"
+	"temper/pattern"
 )
 
 var secret = &checks.Check[*Image]{
@@ -66,14 +66,14 @@ secret that was in an image is known: revoke it.`,
 // secretsIn says what in a text has the form of a secret.
 func secretsIn(text string) []string {
 	f := &secretFinder{}
-	s := newScanner(credentialNeedles, f.credential)
+	s := newScanner(credentialNeedles(), f.credential)
 	s.Write([]byte(text))
 	s.Flush()
 	s.Close()
 	if len(f.found) > 0 {
 		return f.all()
 	}
-	for _, m := range urlPassword.FindAllStringSubmatch(text, -1) {
+	for _, m := range urlPassword().FindAllStringSubmatch(text, -1) {
 		if isSecretValue(m[1]) && !placeholder(m[1]) {
 			return []string{"it holds a URL with a password"}
 		}
@@ -125,11 +125,11 @@ func reportHistory(p *checks.Pass, place, createdBy, comment string) {
 		}
 		return
 	}
-	m := stepSettings.FindStringSubmatch(createdBy)
+	m := stepSettings().FindStringSubmatch(createdBy)
 	if m == nil {
 		return
 	}
-	for _, s := range assignment.FindAllStringSubmatch(m[1]+m[2], -1) {
+	for _, s := range assignment().FindAllStringSubmatch(m[1]+m[2], -1) {
 		if isSecret(s[1], strings.Trim(s[2], `"'`)) {
 			p.Reportf(place, "the variable %s has a value", s[1])
 		}
@@ -139,17 +139,17 @@ func reportHistory(p *checks.Pass, place, createdBy, comment string) {
 var (
 	// urlPassword is the part of a URL that the specification says to leave out.
 	// https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1
-	urlPassword = regexp.MustCompile(`[a-z][a-z0-9+.-]*://[^\s/:@"']*:([^\s/:@"']+)@[^\s/@"']`)
+	urlPassword = pattern.New(`[a-z][a-z0-9+.-]*://[^\s/:@"']*:([^\s/:@"']+)@[^\s/@"']`)
 	// stepSettings matches the arguments that BuildKit and Docker write before a
 	// step, and the instructions that set variables.
-	stepSettings = regexp.MustCompile(`^(?:RUN )?\|[0-9]+ (.*?) ?/bin/|^(?:/bin/sh -c #\(nop\) +)?(?:ENV|ARG) (.*)`)
-	assignment   = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*)=("[^"]*"|'[^']*'|\S*)`)
+	stepSettings = pattern.New(`^(?:RUN )?\|[0-9]+ (.*?) ?/bin/|^(?:/bin/sh -c #\(nop\) +)?(?:ENV|ARG) (.*)`)
+	assignment   = pattern.New(`([A-Za-z_][A-Za-z0-9_]*)=("[^"]*"|'[^']*'|\S*)`)
 )
 
 // secretName is a name whose value is a secret, and not where one lies.
-var secretName = regexp.MustCompile(`(?i)(^|[_.-])(pgpassword|mysql_pwd|password|passwd|passphrase|pass|secret|token|pat|api[_-]?key|(private|secret|access|encryption|master|account)[_-]?key|secret_key_base|credentials?)$`)
+var secretName = pattern.New(`(?i)(^|[_.-])(pgpassword|mysql_pwd|password|passwd|passphrase|pass|secret|token|pat|api[_-]?key|(private|secret|access|encryption|master|account)[_-]?key|secret_key_base|credentials?)$`)
 
-func isSecret(name, value string) bool { return secretName.MatchString(name) && isSecretValue(value) }
+func isSecret(name, value string) bool { return secretName().MatchString(name) && isSecretValue(value) }
 
 // isSecretValue tells a value from a switch, a number, a path and a hole to be
 // filled.
@@ -158,9 +158,9 @@ func isSecretValue(v string) bool {
 	case "", "true", "false", "yes", "no", "on", "off", "none", "null":
 		return false
 	}
-	return !strings.HasPrefix(v, "/") && !strings.HasPrefix(v, "file:") && !hole.MatchString(v) && strings.Trim(v, "0123456789.") != ""
+	return !strings.HasPrefix(v, "/") && !strings.HasPrefix(v, "file:") && !hole().MatchString(v) && strings.Trim(v, "0123456789.") != ""
 }
 
 // hole matches what is filled in later: $NAME, ${NAME}, {{name}}, <name>, %s and
 // stars. A password may hold any of these characters.
-var hole = regexp.MustCompile(`^\$[A-Za-z_][A-Za-z0-9_]*$|\$\{[^}]*\}|\$\(|\{\{|^\{[^{}]*\}$|^<.*>$|^%[A-Za-z0-9_]+%?$|^\*+$`)
+var hole = pattern.New(`^\$[A-Za-z_][A-Za-z0-9_]*$|\$\{[^}]*\}|\$\(|\{\{|^\{[^{}]*\}$|^<.*>$|^%[A-Za-z0-9_]+%?$|^\*+$`)

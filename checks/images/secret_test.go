@@ -118,7 +118,7 @@ var makeKeys = sync.OnceValues(func() (map[string]string, error) {
 func TestSecretsAreNotPrinted(t *testing.T) {
 	token := "ghp_" + strings.Repeat("a1B2c3", 6)
 	f := &secretFinder{}
-	s := newScanner(credentialNeedles, f.credential)
+	s := newScanner(credentialNeedles(), f.credential)
 	s.Write([]byte("token: " + token))
 	s.Flush()
 	s.Close()
@@ -173,7 +173,7 @@ func BenchmarkSecrets(b *testing.B) {
 			b.SetBytes(int64(len(raw)))
 			for b.Loop() {
 				f := &secretFinder{}
-				s := newScanner(credentialNeedles, f.credential)
+				s := newScanner(credentialNeedles(), f.credential)
 				s.Write(raw)
 				s.Flush()
 				s.Close()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"sync"
 )
 
 var (
@@ -22,7 +23,7 @@ var (
 // Write writes the page.
 func Write(w io.Writer, p *Page) error {
 	var out bytes.Buffer
-	if err := page.Execute(&out, viewOf(p)); err != nil {
+	if err := page().Execute(&out, viewOf(p)); err != nil {
 		return fmt.Errorf("writing the page: %w", err)
 	}
 	_, err := w.Write(out.Bytes())
@@ -31,11 +32,13 @@ func Write(w io.Writer, p *Page) error {
 
 // The template escapes by where a text stands: in HTML, in an attribute, in an
 // address. Only what is embedded here is taken as it is.
-var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"style":  func() template.CSS { return template.CSS(style) },
-	"script": func() template.JS { return template.JS(script) },
-	"policy": policy,
-}).Parse(markup))
+var page = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page").Funcs(template.FuncMap{
+		"style":  func() template.CSS { return template.CSS(style) },
+		"script": func() template.JS { return template.JS(script) },
+		"policy": policy,
+	}).Parse(markup))
+})
 
 // policy allows the page its own style and script and a picture within its
 // address, which is the icon, and nothing else.

@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"regexp"
 	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"temper/pattern"
 )
 
 const (
@@ -75,7 +76,7 @@ func parse(file string, data []byte) ([]*document, error) {
 		list, err := part.parse()
 		if err != nil {
 			line, problem := err.line, err.problem
-			if at := action.FindIndex(part.text); at != nil {
+			if at := action().FindIndex(part.text); at != nil {
 				at := part.line + bytes.Count(part.text[:at[0]], []byte("\n"))
 				return nil, &SyntaxError{File: file, Line: at, Problem: "a template, and no YAML before it is filled in (" + problem + ")", Template: true}
 			}
@@ -87,7 +88,7 @@ func parse(file string, data []byte) ([]*document, error) {
 }
 
 // action matches what Helm and others fill in.
-var action = regexp.MustCompile(`\{\{-?\s*[A-Za-z.$"(/]`)
+var action = pattern.New(`\{\{-?\s*[A-Za-z.$"(/]`)
 
 // A part of a file is a document, and the line that it begins on.
 type part struct {
@@ -173,7 +174,7 @@ func (p part) parseYAML() ([]*document, *problem) {
 func (p part) syntax(err error) *problem {
 	said := strings.TrimPrefix(err.Error(), "yaml: ")
 	first, what := 1, said
-	if m := yamlLine.FindStringSubmatch(said); m != nil {
+	if m := yamlLine().FindStringSubmatch(said); m != nil {
 		first, _ = strconv.Atoi(m[1]) // the pattern says that it is a number
 		what = m[2]
 	}
@@ -187,7 +188,7 @@ func (p part) syntax(err error) *problem {
 	return &problem{p.line + first + needed - 1, "not YAML: " + what}
 }
 
-var yamlLine = regexp.MustCompile(`(?s)^line ([0-9]{1,9}): (.*)$`)
+var yamlLine = pattern.New(`(?s)^line ([0-9]{1,9}): (.*)$`)
 
 // A converter makes nodes of what YAML's parser read: aliases and merges are
 // resolved, and scalars are what kubectl reads them as.

@@ -3,14 +3,15 @@ package workloads
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"temper/checks"
+	"temper/pattern"
 )
 
 // The share of the memory limit that GOMEMLIMIT should be, in percent.
@@ -73,7 +74,7 @@ others.`,
 			m := p.goMemory(c)
 			switch {
 			case c.init || m.limit == 0:
-			case m.setting == nil && (p.fromElsewhere(c) || notGo[program(c.Image)]):
+			case m.setting == nil && (p.fromElsewhere(c) || notGo()[program(c.Image)]):
 			case m.setting == nil:
 				out.here(c.at.join("env"), m.fix(), "no GOMEMLIMIT, and Go does not know of the memory limit %s", m.limitText)
 			case m.wrong != "":
@@ -88,7 +89,7 @@ others.`,
 
 // notGo are names of images that everybody knows, and knows to hold no program in
 // Go.
-var notGo = func() map[string]bool {
+var notGo = sync.OnceValue(func() map[string]bool {
 	m := make(map[string]bool)
 	for _, name := range strings.Fields(`alpine amazoncorretto busybox cassandra debian eclipse-temurin elasticsearch envoy
 		fluent-bit fluentd haproxy httpd jenkins jetty kafka keycloak kibana logstash mariadb memcached mongo mongodb mysql
@@ -97,7 +98,7 @@ var notGo = func() map[string]bool {
 		m[name] = true
 	}
 	return m
-}()
+})
 
 // program is the last part of an image's name.
 func program(image string) string {
@@ -161,10 +162,10 @@ func (m *memory) fromText(text string) {
 		m.wrong = "GOMEMLIMIT is off: Go collects as if there were no limit"
 		return
 	}
-	g := byteCount.FindStringSubmatch(text)
+	g := byteCount().FindStringSubmatch(text)
 	if g == nil {
 		m.wrong = fmt.Sprintf("GOMEMLIMIT %q is none that Go can read, and ends the program as it starts", text)
-		if k := kubernetesUnit.FindStringSubmatch(text); k != nil {
+		if k := kubernetesUnit().FindStringSubmatch(text); k != nil {
 			m.wrong += fmt.Sprintf(": Go's unit is %siB", k[2])
 		}
 		return
@@ -179,8 +180,8 @@ func (m *memory) fromText(text string) {
 }
 
 var (
-	byteCount      = regexp.MustCompile(`^\+?([0-9]+)(B|KiB|MiB|GiB|TiB)?$`)
-	kubernetesUnit = regexp.MustCompile(`^([0-9.]+)([KMGT])i?$`)
+	byteCount      = pattern.New(`^\+?([0-9]+)(B|KiB|MiB|GiB|TiB)?$`)
+	kubernetesUnit = pattern.New(`^([0-9.]+)([KMGT])i?$`)
 )
 
 // fromField takes the value that the kubelet would set.

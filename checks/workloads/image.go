@@ -1,12 +1,12 @@
 package workloads
 
 import (
-	"regexp"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"temper/checks"
+	"temper/pattern"
 )
 
 var imageDigest = &checks.Check[*Object]{
@@ -27,7 +27,7 @@ before the @, for people.`,
 		for _, c := range p.containers() {
 			at := c.at.join("image")
 			switch tag := tagOf(c.Image); {
-			case byDigest.MatchString(c.Image):
+			case byDigest().MatchString(c.Image):
 			case c.Image == "":
 				out.here(at, "image: NAME@sha256:DIGEST", "the container has no image")
 			case strings.Contains(c.Image, "@"):
@@ -39,14 +39,14 @@ before the @, for people.`,
 			}
 		}
 		for i, v := range p.spec.Volumes {
-			if v.Image != nil && !byDigest.MatchString(v.Image.Reference) {
+			if v.Image != nil && !byDigest().MatchString(v.Image.Reference) {
 				out.here(path{"volumes", i, "image", "reference"}, "reference: NAME@sha256:DIGEST", "the volume's image goes by a name that can be moved")
 			}
 		}
 	}),
 }
 
-var byDigest = regexp.MustCompile(`^[^\s@]+@sha256:[0-9a-f]{64}$`)
+var byDigest = pattern.New(`^[^\s@]+@sha256:[0-9a-f]{64}$`)
 
 // tagOf is what follows the colon in the last part of an image's name.
 func tagOf(image string) string {

@@ -3,7 +3,6 @@ package workloads
 import (
 	"fmt"
 	slashpath "path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"temper/checks"
+	"temper/pattern"
 )
 
 var runCommand = &checks.Check[*Deployed]{
@@ -260,7 +260,7 @@ Write go 1.25 or later into go.mod; until then {name: GOMAXPROCS, valueFrom:
 			}
 		}
 		why := ""
-		switch m := goRelease.FindStringSubmatch(r.image.Go); {
+		switch m := goRelease().FindStringSubmatch(r.image.Go); {
 		case m == nil:
 		case slices.Contains(strings.Split(r.image.Debug, ","), "containermaxprocs=0"):
 			why = "its go.mod asks for what Go did before 1.25"
@@ -276,7 +276,7 @@ Write go 1.25 or later into go.mod; until then {name: GOMAXPROCS, valueFrom:
 	}),
 }
 
-var goRelease = regexp.MustCompile(`^go1\.([0-9]+)`)
+var goRelease = pattern.New(`^go1\.([0-9]+)`)
 
 var runMemory = &checks.Check[*Deployed]{
 	Rule: checks.Rule{

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -18,6 +17,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"temper/pattern"
 	"temper/pipeline/service"
 )
 
@@ -177,12 +177,12 @@ func run(ctx context.Context, svc *service.Service, t *Toolchain, env, args []st
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err = cmd.Run()
-	said = downloading.ReplaceAllString(out.String(), "")
+	said = downloading().ReplaceAllString(out.String(), "")
 	return strings.TrimRight(said, "\n"), err
 }
 
 // downloading is Go's word of progress, which is none of what went wrong.
-var downloading = regexp.MustCompile(`(?m)^go: downloading .*\n`)
+var downloading = pattern.New(`(?m)^go: downloading .*\n`)
 
 // fail tells a compiler that objected from one that could not be run, and adds
 // what Go does not say.

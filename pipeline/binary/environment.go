@@ -2,13 +2,13 @@ package binary
 
 import (
 	"os"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"temper/pattern"
 	"temper/pipeline/service"
 )
 
@@ -35,7 +35,7 @@ var ambient = []string{
 // numbered are those that GIT_CONFIG_COUNT counts; Git refuses to run if one is
 // missing.
 // https://git-scm.com/docs/git-config#ENVIRONMENT
-var numbered = regexp.MustCompile(`^GIT_CONFIG_(KEY|VALUE)_[0-9]+=`)
+var numbered = pattern.New(`^GIT_CONFIG_(KEY|VALUE)_[0-9]+=`)
 
 // decides are Go's variables that change what is built, with what to write in
 // temper.yaml for the same. They never reach a build from outside.
@@ -97,7 +97,7 @@ func fetching(toolchain string, more ...string) []string {
 		}
 	}
 	for _, kv := range os.Environ() {
-		if numbered.MatchString(kv) {
+		if numbered().MatchString(kv) {
 			env = append(env, kv)
 		}
 	}

@@ -116,7 +116,7 @@ func (m found) run(ctx context.Context, args ...string) (string, error) {
 	case errors.Is(err, exec.ErrNotFound):
 		return "", errNoGo
 	default:
-		words := strings.TrimSpace(downloading.ReplaceAllString(said.String(), ""))
+		words := strings.TrimSpace(downloading().ReplaceAllString(said.String(), ""))
 		if words == "" {
 			words = err.Error()
 		}

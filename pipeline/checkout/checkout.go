@@ -19,9 +19,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+
+	"temper/pattern"
 )
 
 // ErrNoCommit means that the repository does not have the commit, as a shallow
@@ -39,13 +40,13 @@ type Tree struct {
 }
 
 // hash is a full one of git's, in SHA-1 or SHA-256.
-var hash = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+var hash = pattern.New(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
 // Commit puts a commit into a folder, which is made. It is taken from the
 // repository that holds the folder from: its root, a folder below, a linked
 // worktree or a bare repository. After an error the folder is gone again.
 func Commit(ctx context.Context, from, commit, into string) (_ *Tree, err error) {
-	if !hash.MatchString(commit) {
+	if !hash().MatchString(commit) {
 		return nil, fmt.Errorf("%q is not a full commit hash", commit)
 	}
 	objects, prefix, err := locate(ctx, from)

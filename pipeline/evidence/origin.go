@@ -83,7 +83,7 @@ func (o *Origin) Repeatable() error {
 		return fmt.Errorf("its build type is %q, and Temper's is %s", o.BuildType, BuildType)
 	case o.Source.Commit == "":
 		return errors.New("it names no commit")
-	case !commitHash.MatchString(o.Source.Commit):
+	case !commitHash().MatchString(o.Source.Commit):
 		return fmt.Errorf("its commit is %q, which is no full hash", o.Source.Commit)
 	case o.Source.Dirty:
 		return errors.New("it was built from changes that are in no commit")

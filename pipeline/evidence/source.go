@@ -8,12 +8,13 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/common"
 	slsa "github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/v1"
+
+	"temper/pattern"
 )
 
 // A Source says which commit of which repository was built.
@@ -112,14 +113,14 @@ func ParseSource(text string) (Source, error) {
 	}
 	s := Source{URI: withoutCredentials(strings.TrimPrefix(text[:i], "git+"))}
 	s.Commit, s.Dirty = strings.CutSuffix(text[i+1:], "-dirty")
-	if !commitHash.MatchString(s.Commit) {
+	if !commitHash().MatchString(s.Commit) {
 		return Source{}, fmt.Errorf("%q is not a full commit hash", s.Commit)
 	}
 	return s, nil
 }
 
 // commitHash is git's, in SHA-1 or SHA-256.
-var commitHash = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+var commitHash = pattern.New(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
 // withoutCredentials returns a remote's address without user and password, and
 // scp-like addresses as URLs. A path on this machine is nobody else's business.

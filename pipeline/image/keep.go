@@ -40,7 +40,7 @@ func (l *layout) keep(before, added []v1.Descriptor, alone bool) []v1.Descriptor
 	var referrers []referrer
 	for _, d := range before {
 		name, ok := d.Annotations[refName]
-		if legacyTag.MatchString(name) && !names[name] {
+		if legacyTag().MatchString(name) && !names[name] {
 			attached = append(attached, d)
 			continue
 		}
@@ -56,7 +56,7 @@ func (l *layout) keep(before, added []v1.Descriptor, alone bool) []v1.Descriptor
 		stay = append(stay, d)
 	}
 	for _, d := range attached {
-		subject := v1.Hash{Algorithm: "sha256", Hex: legacyTag.FindStringSubmatch(d.Annotations[refName])[1]}
+		subject := v1.Hash{Algorithm: "sha256", Hex: legacyTag().FindStringSubmatch(d.Annotations[refName])[1]}
 		if !replaced[subject] || fresh[subject] || others[subject] {
 			stay = append(stay, d)
 		}

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"temper/pattern"
 	"temper/pipeline/evidence"
 )
 
@@ -280,14 +280,14 @@ func (b blobs) belongs(d v1.Descriptor, holds map[v1.Hash][]int) bool {
 	if _, err := b.parse(d, &m); err != nil || slices.ContainsFunc(m.Layers, func(l v1.Descriptor) bool { return l.MediaType.IsLayer() }) {
 		return false
 	}
-	tag := legacyTag.FindStringSubmatch(d.Annotations[refName])
+	tag := legacyTag().FindStringSubmatch(d.Annotations[refName])
 	if tag == nil {
 		return len(holds) > 0 // of one of them; "cosign save" does not say which
 	}
 	return len(holds[v1.Hash{Algorithm: "sha256", Hex: tag[1]}]) > 0
 }
 
-var legacyTag = regexp.MustCompile(`^(?:.*:)?sha256-([0-9a-f]{64})\.(?:sig|att|sbom)$`)
+var legacyTag = pattern.New(`^(?:.*:)?sha256-([0-9a-f]{64})\.(?:sig|att|sbom)$`)
 
 // attachedByName tells whether the entry is one that cosign keeps under a tag
 // made of a digest, or, in a layout of "cosign save", under a kind.
@@ -297,5 +297,5 @@ func attachedByName(d v1.Descriptor) bool {
 	case "dev.cosignproject.cosign/sigs", "dev.cosignproject.cosign/atts":
 		return true
 	}
-	return legacyTag.MatchString(d.Annotations[refName])
+	return legacyTag().MatchString(d.Annotations[refName])
 }

@@ -13,7 +13,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -22,6 +21,7 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/sync/errgroup"
 
+	"temper/pattern"
 	"temper/pipeline/evidence"
 )
 
@@ -109,7 +109,7 @@ func (f Folders) of(required string, m evidence.Module) string {
 }
 
 // named are the names that licence files have.
-var named = regexp.MustCompile(`(?i)^((un)?licen[cs]es?|copying)([-._].*)?$|[-._]licen[cs]e(\.(md|txt))?$`)
+var named = pattern.New(`(?i)^((un)?licen[cs]es?|copying)([-._].*)?$|[-._]licen[cs]e(\.(md|txt))?$`)
 
 // Named lists the files in a folder whose names are those of licences, sorted.
 func Named(folder string) []string {
@@ -119,7 +119,7 @@ func Named(folder string) []string {
 	}
 	var names []string
 	for _, e := range entries {
-		if named.MatchString(e.Name()) && !strings.HasSuffix(e.Name(), ".go") {
+		if named().MatchString(e.Name()) && !strings.HasSuffix(e.Name(), ".go") {
 			names = append(names, e.Name())
 		}
 	}
@@ -175,7 +175,7 @@ var texts sync.Map
 // recognised returns the SPDX identifiers of the licences in a text, none if
 // too much of it is something else.
 func recognised(text []byte) []string {
-	text = notice.ReplaceAll(text, nil)
+	text = notice().ReplaceAll(text, nil)
 	key := sha256.Sum256(text)
 	if there, ok := texts.Load(key); ok {
 		return there.([]string)
@@ -187,4 +187,4 @@ func recognised(text []byte) []string {
 
 // notice is a line that says who has the copyright, and since when. The matcher
 // passes over it as well.
-var notice = regexp.MustCompile(`(?im)^[ \t]*copyright[ \t]+((\(c\)|©|[0-9])[^\n]{0,80})$`)
+var notice = pattern.New(`(?im)^[ \t]*copyright[ \t]+((\(c\)|©|[0-9])[^\n]{0,80})$`)

@@ -14,12 +14,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"text/template"
 	"time"
 
+	"temper/pattern"
 	"temper/pipeline/service"
 )
 
@@ -61,7 +62,7 @@ func For(svc *service.Service, opts Options) ([]File, error) {
 			continue // nobody can ask it anything
 		}
 		var b bytes.Buffer
-		if err := objects.ExecuteTemplate(&b, name, v); err != nil {
+		if err := objects().ExecuteTemplate(&b, name, v); err != nil {
 			return nil, fmt.Errorf("writing the %s of %s: %w", name, svc.Name, err)
 		}
 		files = append(files, File{name + ".yaml", b.Bytes()})
@@ -123,7 +124,7 @@ type port struct {
 
 // label is what Kubernetes takes for the name of a Service.
 // https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names
-var label = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`)
+var label = pattern.New(`^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`)
 
 func valuesOf(svc *service.Service, opts Options) (*values, error) {
 	uid, gid, err := svc.UserGroup()
@@ -151,9 +152,9 @@ func valuesOf(svc *service.Service, opts Options) (*values, error) {
 	switch {
 	case !strings.Contains(opts.Image, "@sha256:"):
 		return nil, fmt.Errorf("%q is no image by its digest", opts.Image)
-	case !label.MatchString(v.Name):
+	case !label().MatchString(v.Name):
 		return nil, fmt.Errorf("%q is no name for a Service: Kubernetes wants at most 63 lower-case letters, digits and \"-\", a letter first", v.Name)
-	case v.Namespace != "" && !label.MatchString(v.Namespace):
+	case v.Namespace != "" && !label().MatchString(v.Namespace):
 		return nil, fmt.Errorf("%q is no namespace: Kubernetes wants at most 63 lower-case letters, digits and \"-\", a letter first", v.Namespace)
 	case v.Limit < 16:
 		return nil, errors.New("a memory limit below 16 MiB leaves a Go program no room")
@@ -229,4 +230,4 @@ func seconds(d time.Duration) int { return max(1, int(math.Ceil(d.Seconds()))) }
 //go:embed objects.yaml.tmpl
 var text string
 
-var objects = template.Must(template.New("").Parse(text))
+var objects = sync.OnceValue(func() *template.Template { return template.Must(template.New("").Parse(text)) })

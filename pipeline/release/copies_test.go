@@ -112,7 +112,7 @@ var copied = []struct {
 			}
 		}
 		for _, tag := range tagsOf(t, from) {
-			if listTag.MatchString(tag) {
+			if listTag().MatchString(tag) {
 				continue // it makes one where there is no API
 			}
 			carry(from.Tag(tag), to.Tag(tag))

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +16,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"temper/pattern"
 )
 
 const (
@@ -225,15 +226,15 @@ type survey struct {
 }
 
 var (
-	listTag     = regexp.MustCompile(`^(?:.*:)?sha256-([0-9a-f]{64})$`)
-	attachedTag = regexp.MustCompile(`^(?:.*:)?sha256-[0-9a-f]{64}\.(?:sig|att|sbom)$`)
+	listTag     = pattern.New(`^(?:.*:)?sha256-([0-9a-f]{64})$`)
+	attachedTag = pattern.New(`^(?:.*:)?sha256-[0-9a-f]{64}\.(?:sig|att|sbom)$`)
 )
 
 // attachedByName tells whether an entry holds what belongs to a manifest by the
 // name that it has.
 func attachedByName(d v1.Descriptor) bool {
 	k := d.Annotations[kind]
-	return k == signaturesKind || k == envelopesKind || attachedTag.MatchString(d.Annotations[refName])
+	return k == signaturesKind || k == envelopesKind || attachedTag().MatchString(d.Annotations[refName])
 }
 
 // look reads every manifest in index.json once. One that cannot be read is an
@@ -275,7 +276,7 @@ func (l *Layout) look() (*survey, error) {
 		if listed -= len(m.Manifests); listed < 0 {
 			return nil, fmt.Errorf("the manifests in %s list too many others to be looked at (%d)", l.path, maxSurveyed)
 		}
-		switch list := listTag.FindStringSubmatch(d.Annotations[refName]); {
+		switch list := listTag().FindStringSubmatch(d.Annotations[refName]); {
 		case list != nil && m.Manifests != nil:
 			subject := v1.Hash{Algorithm: "sha256", Hex: list[1]}
 			s.referrers[subject] = append(s.referrers[subject], m.Manifests...)

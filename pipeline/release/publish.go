@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"temper/checks"
+	"temper/pattern"
 	"temper/pipeline/evidence"
 )
 
@@ -170,12 +170,12 @@ func stranger(s *evidence.Statement, all []manifest) string {
 }
 
 // reserved are the tags that mean something to readers of signatures.
-var reserved = regexp.MustCompile(`^sha256-[0-9a-f]{64}(\.[a-z]+)?$`)
+var reserved = pattern.New(`^sha256-[0-9a-f]{64}(\.[a-z]+)?$`)
 
 func tagNames(repo name.Repository, tags []string) ([]name.Tag, error) {
 	var names []name.Tag
 	for _, tag := range tags {
-		if tag == "" || reserved.MatchString(tag) {
+		if tag == "" || reserved().MatchString(tag) {
 			return nil, fmt.Errorf("%q cannot be the tag of a release", tag)
 		}
 		if _, err := name.NewTag(repo.Name() + ":" + tag); err != nil {

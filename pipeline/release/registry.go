@@ -14,7 +14,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -26,6 +25,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sync/errgroup"
+
+	"temper/pattern"
 )
 
 // A registry holds what anybody put there, so what is read of it is bounded.
@@ -406,12 +407,12 @@ func (d *descriptors) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-var nextLink = regexp.MustCompile(`<([^>]*)>\s*;.*\brel="?next"?`)
+var nextLink = pattern.New(`<([^>]*)>\s*;.*\brel="?next"?`)
 
 // nextPage returns the address of the next page, nil if this was the last. A
 // page stands in the same registry.
 func nextPage(page *url.URL, header http.Header) *url.URL {
-	link := nextLink.FindStringSubmatch(header.Get("Link"))
+	link := nextLink().FindStringSubmatch(header.Get("Link"))
 	if link == nil {
 		return nil
 	}

@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"regexp"
 	"strings"
 	"time"
 
@@ -22,6 +21,8 @@ import (
 	_ "github.com/sigstore/cosign/v2/pkg/providers/envvar"
 	_ "github.com/sigstore/cosign/v2/pkg/providers/filesystem"
 	_ "github.com/sigstore/cosign/v2/pkg/providers/github"
+
+	"temper/pattern"
 )
 
 // A TokenSource gives an identity token, a JWT that says who signs, each time
@@ -35,13 +36,13 @@ var ErrToken = errors.New("that is an identity token itself, and arguments can b
 // maxToken bounds what is read as a token.
 const maxToken = 64 << 10
 
-var rawToken = regexp.MustCompile(`^\s*eyJ[\w-]*\.[\w-]+\.[\w-]*\s*$`)
+var rawToken = pattern.New(`^\s*eyJ[\w-]*\.[\w-]+\.[\w-]*\s*$`)
 
 // TokenIn returns the source of a token that is in a file, or in the environment
 // as env://NAME.
 func TokenIn(ref string) (TokenSource, error) {
 	switch scheme, name, ok := strings.Cut(ref, "://"); {
-	case rawToken.MatchString(ref):
+	case rawToken().MatchString(ref):
 		return nil, ErrToken
 	case ref == "" || ok && name == "":
 		return nil, errors.New("the name of an identity token is empty")

@@ -4,15 +4,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
+
+	"temper/pattern"
 )
 
 const bases = "builtin, distroless, a reference by digest, or the folder of an OCI layout inside the repository"
 
-var digested = regexp.MustCompile(`^.+@sha256:[0-9a-f]{64}$`)
+var digested = pattern.New(`^.+@sha256:[0-9a-f]{64}$`)
 
 // ParseBase takes "builtin", "distroless", a reference with a digest, or the
 // path of an OCI layout, relative to root and inside it. It returns text
@@ -23,7 +24,7 @@ func ParseBase(root, text string) (string, error) {
 	case text == BuiltinBase, text == DistrolessBase:
 		return text, nil
 	case strings.Contains(text, "@"):
-		if _, err := name.NewDigest(text); err != nil || !digested.MatchString(text) {
+		if _, err := name.NewDigest(text); err != nil || !digested().MatchString(text) {
 			return "", fmt.Errorf("base %q is not a reference by digest; write NAME@sha256: and 64 digits of lower-case hex", text)
 		}
 		return text, nil

@@ -11,9 +11,10 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+
+	"temper/pattern"
 )
 
 // ask returns a service for every main package of the go.work or module in
@@ -187,12 +188,12 @@ func run(ctx context.Context, dir string, env, args []string) ([]byte, error) {
 
 // major is what Go calls a version element of an import path:
 // https://pkg.go.dev/cmd/go#hdr-Compile_packages_and_dependencies
-var major = regexp.MustCompile(`^v([2-9]|[1-9][0-9]+)$`)
+var major = pattern.New(`^v([2-9]|[1-9][0-9]+)$`)
 
 // lastElement is how Go names the executable of a package.
 func lastElement(importPath string) string {
 	dir, last := path.Split(importPath)
-	if dir != "" && major.MatchString(last) {
+	if dir != "" && major().MatchString(last) {
 		return path.Base(dir)
 	}
 	return last

@@ -84,7 +84,7 @@ func TestFit(t *testing.T) {
 		"a--b": "a--b", "a-_b": "a-b", "Büro": "b-ro", "": "service", "---": "service",
 		strings.Repeat("a", 127) + "-b": strings.Repeat("a", 127),
 	} {
-		if got := fit(text); got != want || !component.MatchString(got) {
+		if got := fit(text); got != want || !component().MatchString(got) {
 			t.Errorf("fit(%q) = %q, want %q", text, got, want)
 		}
 	}

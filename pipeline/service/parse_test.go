@@ -106,7 +106,7 @@ func FuzzParse(f *testing.F) {
 		}
 		names := map[string]bool{}
 		for _, s := range repo.Services {
-			if !component.MatchString(s.Name) || names[s.Name] {
+			if !component().MatchString(s.Name) || names[s.Name] {
 				t.Errorf("name %q", s.Name)
 			}
 			names[s.Name] = true

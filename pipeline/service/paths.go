@@ -7,9 +7,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"unicode"
+
+	"temper/pattern"
 )
 
 // inside returns the absolute path, free of symbolic links, of what text names
@@ -53,7 +54,7 @@ func insideFile(root, text string) (string, error) {
 	return found, err
 }
 
-var drive = regexp.MustCompile(`^[A-Za-z]:`)
+var drive = pattern.New(`^[A-Za-z]:`)
 
 // relative says whether text is a relative path with slashes, as it reads on
 // every system.
@@ -63,7 +64,7 @@ func relative(text string) error {
 		return errors.New(`an empty path; write "." for this folder`)
 	case strings.Contains(text, `\`):
 		return fmt.Errorf("%q has a backslash; write paths with slashes", text)
-	case path.IsAbs(text), drive.MatchString(text):
+	case path.IsAbs(text), drive().MatchString(text):
 		return fmt.Errorf("%q is absolute; write a path inside the repository", text)
 	case strings.ContainsFunc(text, unicode.IsControl):
 		return fmt.Errorf("%q has a control character", text)
@@ -74,7 +75,7 @@ func relative(text string) error {
 // parseImagePath takes an absolute, clean path with slashes.
 func parseImagePath(text string) (string, error) {
 	switch {
-	case strings.Contains(text, `\`), drive.MatchString(text):
+	case strings.Contains(text, `\`), drive().MatchString(text):
 		return "", fmt.Errorf("%q is not a path of Linux; write it with slashes, from / on", text)
 	case !path.IsAbs(text):
 		return "", fmt.Errorf("%q is not absolute; write %q", text, path.Join("/", text))

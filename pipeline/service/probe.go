@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"temper/pattern"
 	"temper/pipeline/strict"
 )
 
@@ -165,9 +165,9 @@ func parseSwitch(text string) (bool, error) {
 }
 
 var (
-	hostName  = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
-	urlPath   = regexp.MustCompile(`^/[!-"$-~]*$`) // what prints, without a fragment
-	protoName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$`)
+	hostName  = pattern.New(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+	urlPath   = pattern.New(`^/[!-"$-~]*$`) // what prints, without a fragment
+	protoName = pattern.New(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$`)
 )
 
 // parseHost takes what a client writes after "Host:".
@@ -177,21 +177,21 @@ func parseHost(text string) (string, error) {
 		return text, nil
 	}
 	_, err := parsePort(port)
-	if !hostName.MatchString(name) || given && err != nil {
+	if !hostName().MatchString(name) || given && err != nil {
 		return "", fmt.Errorf("host %q is no name; write one that the service answers to, such as orders.example.com", text)
 	}
 	return text, nil
 }
 
 func parsePath(text string) (string, error) {
-	if !urlPath.MatchString(text) {
+	if !urlPath().MatchString(text) {
 		return "", fmt.Errorf("%q is not the path of a URL; write one, such as /orders", text)
 	}
 	return text, nil
 }
 
 func parseHealthService(text string) (string, error) {
-	if text != "" && !protoName.MatchString(text) { // none is the server as a whole
+	if text != "" && !protoName().MatchString(text) { // none is the server as a whole
 		return "", fmt.Errorf(`%q is not the name of a gRPC service; write one, such as shop.Orders, or "" for the whole server`, text)
 	}
 	return text, nil
@@ -199,7 +199,7 @@ func parseHealthService(text string) (string, error) {
 
 func parseMethod(text string) (string, error) {
 	service, method, ok := strings.Cut(strings.TrimPrefix(text, "/"), "/")
-	if !ok || text[0] != '/' || !protoName.MatchString(service) || !protoName.MatchString(method) || strings.Contains(method, ".") {
+	if !ok || text[0] != '/' || !protoName().MatchString(service) || !protoName().MatchString(method) || strings.Contains(method, ".") {
 		return "", errors.New(strconv.Quote(text) + " is not a gRPC method; write one, such as /shop.Orders/Create")
 	}
 	return text, nil

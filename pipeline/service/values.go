@@ -3,11 +3,12 @@ package service
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+
+	"temper/pattern"
 )
 
 // Every function here takes the text of one value and returns what it means,
@@ -16,7 +17,7 @@ import (
 // component is what the OCI distribution specification allows between the
 // slashes of a repository's name:
 // https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
-var component = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$`)
+var component = pattern.New(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$`)
 
 const longestName = 128
 
@@ -24,14 +25,14 @@ func parseName(text string) (string, error) {
 	if len(text) > longestName {
 		return "", fmt.Errorf("name of %d characters; write at most %d", len(text), longestName)
 	}
-	if !component.MatchString(text) {
+	if !component().MatchString(text) {
 		return "", fmt.Errorf("name %q does not fit a registry; write lower-case letters and digits, "+
 			`with ".", "_" or "-" between them, such as %s`, text, fit(text))
 	}
 	return text, nil
 }
 
-var separators = regexp.MustCompile(`[._-]+`)
+var separators = pattern.New(`[._-]+`)
 
 // fit makes a service's name of any text.
 func fit(text string) string {
@@ -42,8 +43,8 @@ func fit(text string) string {
 		}
 		return '-'
 	}, text)
-	if !component.MatchString(text) {
-		text = separators.ReplaceAllStringFunc(text, func(s string) string {
+	if !component().MatchString(text) {
+		text = separators().ReplaceAllStringFunc(text, func(s string) string {
 			if s == "." || s == "_" || s == "__" {
 				return s
 			}
@@ -105,25 +106,25 @@ func parsePort(text string) (int, error) {
 }
 
 var (
-	release   = regexp.MustCompile(`^1\.(0|[1-9]\d*)(\.(0|[1-9]\d*)|(rc|beta)[1-9]\d*)$`)
-	inexact   = regexp.MustCompile(`^1\.(0|[1-9]\d*)$`)
-	buildTag  = regexp.MustCompile(`^[\pL\pN_.]+$`)
-	amd64     = regexp.MustCompile(`^v[1-4]$`)
-	fips      = regexp.MustCompile(`^(off|latest|inprocess|certified|v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*))$`)
-	envName   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	tag       = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
-	goName    = regexp.MustCompile(`^[\pL_][\pL\pN_]*$`)
-	importing = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+$`)
+	release   = pattern.New(`^1\.(0|[1-9]\d*)(\.(0|[1-9]\d*)|(rc|beta)[1-9]\d*)$`)
+	inexact   = pattern.New(`^1\.(0|[1-9]\d*)$`)
+	buildTag  = pattern.New(`^[\pL\pN_.]+$`)
+	amd64     = pattern.New(`^v[1-4]$`)
+	fips      = pattern.New(`^(off|latest|inprocess|certified|v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*))$`)
+	envName   = pattern.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	tag       = pattern.New(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+	goName    = pattern.New(`^[\pL_][\pL\pN_]*$`)
+	importing = pattern.New(`^[A-Za-z0-9._~+/-]+$`)
 )
 
 func parseRelease(text string) (string, error) {
 	bare := strings.TrimPrefix(text, "go")
 	switch {
-	case inexact.MatchString(bare):
+	case inexact().MatchString(bare):
 		return "", fmt.Errorf("go %s is not an exact release; write its third number too, such as %s.0", bare, bare)
-	case release.MatchString(bare) && bare != text:
+	case release().MatchString(bare) && bare != text:
 		return "", fmt.Errorf("go %q; write %s", text, bare)
-	case !release.MatchString(text):
+	case !release().MatchString(text):
 		return "", fmt.Errorf("go %q is not a release of Go; write one, such as 1.26.8 or 1.27rc1", text)
 	}
 	return text, nil
@@ -148,21 +149,21 @@ func parseExpires(text string) (string, error) {
 }
 
 func parseBuildTag(text string) (string, error) {
-	if !buildTag.MatchString(text) {
+	if !buildTag().MatchString(text) {
 		return "", fmt.Errorf("%q is not a build tag; write letters, digits, _ and . only, each tag as an item of its own", text)
 	}
 	return text, nil
 }
 
 func parseGOAMD64(text string) (string, error) {
-	if !amd64.MatchString(text) {
+	if !amd64().MatchString(text) {
 		return "", fmt.Errorf("goamd64 %q; write v1, v2, v3 or v4", text)
 	}
 	return text, nil
 }
 
 func parseGOFIPS140(text string) (string, error) {
-	if !fips.MatchString(text) {
+	if !fips().MatchString(text) {
 		return "", fmt.Errorf("gofips140 %q; write off, latest, inprocess, certified or a version such as v1.0.0", text)
 	}
 	return text, nil
@@ -174,14 +175,14 @@ func parseReleaseTag(text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !tag.MatchString(expanded) {
+	if !tag().MatchString(expanded) {
 		return "", fmt.Errorf("tag %q does not fit a registry; write at most 128 letters, digits, _ . and -", text)
 	}
 	return text, nil
 }
 
 func checkEnvName(name string) error {
-	if !envName.MatchString(name) {
+	if !envName().MatchString(name) {
 		return fmt.Errorf("%q is not the name of a variable; write letters, digits and _, no digit first", name)
 	}
 	return nil
@@ -203,7 +204,7 @@ func checkLabelName(name string) error {
 // checkStampName takes what the linker's -X takes before "=".
 func checkStampName(name string) error {
 	dot := strings.LastIndex(name, ".")
-	if dot < 1 || !importing.MatchString(name[:dot]) || !goName.MatchString(name[dot+1:]) {
+	if dot < 1 || !importing().MatchString(name[:dot]) || !goName().MatchString(name[dot+1:]) {
 		return fmt.Errorf("%q is not a variable of a package; write importpath.name, such as main.version", name)
 	}
 	return nil

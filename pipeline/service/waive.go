@@ -2,12 +2,12 @@ package service
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
+	"temper/pattern"
 	"temper/pipeline/strict"
 )
 
@@ -128,12 +128,12 @@ func (d *decoder) knownRule(text string) (string, error) {
 
 // manifest matches what an object of a Kubernetes manifest is called, which no
 // service can be: KIND/NAME or KIND/NAMESPACE/NAME.
-var manifest = regexp.MustCompile(`^[A-Z][A-Za-z0-9]*(/[A-Za-z0-9.:_-]+){1,2}$`)
+var manifest = pattern.New(`^[A-Z][A-Za-z0-9]*(/[A-Za-z0-9.:_-]+){1,2}$`)
 
 // known reports the subjects of waivers that are none of the services.
 func (d *decoder) known(services []string) {
 	for _, n := range d.subjects {
-		if slices.Contains(services, n.Value) || manifest.MatchString(n.Value) {
+		if slices.Contains(services, n.Value) || manifest().MatchString(n.Value) {
 			continue
 		}
 		if near := strict.Nearest(n.Value, services); near != "" {

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"temper/pattern"
 )
 
 const (
@@ -106,8 +107,8 @@ func (d *Decoder) weigh(n *yaml.Node, known map[*yaml.Node]int, depth int) int {
 }
 
 var (
-	yamlLine      = regexp.MustCompile(`^line (\d+): `)
-	unknownAnchor = regexp.MustCompile(`unknown anchor '(.*)' referenced`)
+	yamlLine      = pattern.New(`^line (\d+): `)
+	unknownAnchor = pattern.New(`unknown anchor '(.*)' referenced`)
 )
 
 // malformed notes the parser's error. The parser is a translation of libyaml
@@ -118,14 +119,14 @@ func (d *Decoder) malformed(data []byte, err error) {
 		d.WrongAt(line, column, "%s", what)
 		return
 	}
-	if found := unknownAnchor.FindStringSubmatch(err.Error()); found != nil {
+	if found := unknownAnchor().FindStringSubmatch(err.Error()); found != nil {
 		before, _, _ := strings.Cut(string(data), "*"+found[1])
 		line, column := 1+strings.Count(before, "\n"), len(before)-strings.LastIndex(before, "\n")
 		d.WrongAt(line, column, "no &%s stands before *%s", found[1], found[1])
 		return
 	}
 	text, line := strings.TrimPrefix(err.Error(), "yaml: "), 1
-	if found := yamlLine.FindStringSubmatch(text); found != nil {
+	if found := yamlLine().FindStringSubmatch(text); found != nil {
 		line, _ = strconv.Atoi(found[1])
 		text = strings.TrimPrefix(text, found[0])
 		if strings.HasPrefix(text, "did not find expected") || strings.HasPrefix(text, "found a tab character") {

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
 
 	"temper/checks/images"
+	"temper/pattern"
 	"temper/pipeline/evidence"
 	"temper/pipeline/image"
 	"temper/pipeline/inventory"
@@ -184,14 +184,14 @@ func documentName(name string) string {
 		name = name[:i]
 	}
 	name = strings.TrimSuffix(name, ".tar")
-	name = strings.Trim(unfit.ReplaceAllString(strings.ToLower(name), "-"), "-.")
+	name = strings.Trim(unfit().ReplaceAllString(strings.ToLower(name), "-"), "-.")
 	if name == "" {
 		return "image"
 	}
 	return name
 }
 
-var unfit = regexp.MustCompile(`[^a-z0-9._-]+`)
+var unfit = pattern.New(`[^a-z0-9._-]+`)
 
 // bill prints the document.
 func (p *person) bill(format, name string, digest v1.Hash, list []evidence.Image) error {
