@@ -114,6 +114,19 @@ var makeKeys = sync.OnceValues(func() (map[string]string, error) {
 	}, nil
 })
 
+// What follows a needle is compiled when one is found, which may be at nobody's
+// place but a user's.
+func TestCredentialsAreWellFormed(t *testing.T) {
+	for _, c := range credentials {
+		if c.rest != nil && c.rest().MatchString("") {
+			t.Errorf("%s is found where nothing follows %q", c.what, c.needle)
+		}
+		if (c.rest == nil) == (c.judge == nil) {
+			t.Errorf("%s has both an expression and a judge, or neither", c.what)
+		}
+	}
+}
+
 // A finding is read by more people than the secret.
 func TestSecretsAreNotPrinted(t *testing.T) {
 	token := "ghp_" + strings.Repeat("a1B2c3", 6)
