@@ -6,6 +6,8 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -20,7 +22,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sigstore/cosign/v2/pkg/cosign"
+	sealing "github.com/secure-systems-lab/go-securesystemslib/encrypted"
 	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/sign"
@@ -36,12 +38,30 @@ const maxKey = 64 << 10
 // GenerateKey returns a new key pair as PEM, as `cosign generate-key-pair`
 // does: an ECDSA P-256 key encrypted with the password, and its public half.
 func GenerateKey(password []byte) (private, public []byte, err error) {
-	keys, err := cosign.GenerateKeyPair(func(bool) ([]byte, error) { return password, nil })
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, fmt.Errorf("generating key: %w", err)
 	}
-	return keys.PrivateBytes, keys.PublicBytes, nil
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encoding private key: %w", err)
+	}
+	sealed, err := sealing.Encrypt(der, password)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encrypting private key: %w", err)
+	}
+	public, err = cryptoutils.MarshalPublicKeyToPEM(key.Public())
+	if err != nil {
+		return nil, nil, fmt.Errorf("encoding public key: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: encryptedKey, Bytes: sealed}), public, nil
 }
+
+// What cosign's private keys are called in PEM, today and before its version 2.
+const (
+	encryptedKey    = "ENCRYPTED SIGSTORE PRIVATE KEY"
+	encryptedKeyOld = "ENCRYPTED COSIGN PRIVATE KEY"
+)
 
 // A Signer signs with a private key, or as an identity.
 type Signer struct {
@@ -78,7 +98,7 @@ func LoadSigner(ctx context.Context, ref string, password func() ([]byte, error)
 	switch {
 	case block == nil:
 		return nil, fmt.Errorf("%s is not a key: it holds no PEM block", ref)
-	case block.Type == cosign.SigstorePrivateKeyPemType || block.Type == cosign.CosignPrivateKeyPemType:
+	case block.Type == encryptedKey || block.Type == encryptedKeyOld:
 	case strings.HasSuffix(block.Type, "PUBLIC KEY"):
 		return nil, fmt.Errorf("%s is a public key; to sign takes the private one (cosign.key)", ref)
 	case strings.HasSuffix(block.Type, "PRIVATE KEY"):
@@ -90,12 +110,20 @@ func LoadSigner(ctx context.Context, ref string, password func() ([]byte, error)
 	if err != nil {
 		return nil, fmt.Errorf("reading the password of %s: %w", ref, err)
 	}
-	key, err := cosign.LoadPrivateKey(raw, pass, nil)
+	der, err := sealing.Decrypt(block.Bytes, pass)
 	if err != nil {
 		// The library has no error value for it.
 		if strings.Contains(err.Error(), "decryption failed") {
 			return nil, fmt.Errorf("%s does not open with this password (COSIGN_PASSWORD)", ref)
 		}
+		return nil, fmt.Errorf("opening %s: %w", ref, err)
+	}
+	private, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", ref, err)
+	}
+	key, err := signature.LoadDefaultSignerVerifier(private, options.WithED25519ph())
+	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", ref, err)
 	}
 	return NewSigner(key)
@@ -145,7 +173,6 @@ type Verifier struct {
 	name     string
 	bundle   *verify.Verifier
 	policy   verify.PolicyOption
-	legacy   cosign.CheckOpts // for a key
 }
 
 // known refuses a verifier that believes nobody.
@@ -214,7 +241,6 @@ func NewVerifier(key signature.Verifier) (*Verifier, error) {
 		name:   "key sha256:" + hex.EncodeToString(sum[:]),
 		bundle: bundle,
 		policy: verify.WithKey(),
-		legacy: cosign.CheckOpts{SigVerifier: key, IgnoreTlog: true, Offline: true},
 	}, nil
 }
 

@@ -3,14 +3,16 @@ package release
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/sigstore/cosign/v2/pkg/cosign"
-	"github.com/sigstore/cosign/v2/pkg/oci/static"
+	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	"github.com/sigstore/sigstore-go/pkg/verify"
+	sigstore "github.com/sigstore/sigstore/pkg/signature/dsse"
+	"github.com/sigstore/sigstore/pkg/signature/options"
 	"github.com/sigstore/sigstore/pkg/signature/payload"
 
 	"temper/pipeline/evidence"
@@ -112,7 +114,7 @@ func (r *reader) attached(ctx context.Context, tag string) (attached, error) {
 // addSimple verifies a simple signing payload: that a trusted signer signed
 // it, and that the manifest which it names is this one.
 func (c *claims) addSimple(ctx context.Context, f fetched, about v1.Hash, by *Verifier) error {
-	sig, err := by.verifySimple(ctx, f, about)
+	sig, err := by.verifySimple(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -130,7 +132,8 @@ func (c *claims) addSimple(ctx context.Context, f fetched, about v1.Hash, by *Ve
 	return nil
 }
 
-func (v *Verifier) verifySimple(ctx context.Context, f fetched, about v1.Hash) (signing, error) {
+// verifySimple verifies the signature of a payload, and not what it says.
+func (v *Verifier) verifySimple(ctx context.Context, f fetched) (signing, error) {
 	if v.keyless() {
 		b, err := f.signedMessage()
 		if err != nil {
@@ -138,14 +141,11 @@ func (v *Verifier) verifySimple(ctx context.Context, f fetched, about v1.Hash) (
 		}
 		return v.verify(b, verify.WithArtifact(bytes.NewReader(f.raw)))
 	}
-	sig, err := static.NewSignature(f.raw, f.Annotations[signatureAnnotation])
+	sig, err := base64.StdEncoding.DecodeString(f.Annotations[signatureAnnotation])
 	if err != nil {
-		return signing{}, err
+		return signing{}, fmt.Errorf("its signature is malformed: %w", err)
 	}
-	check := v.legacy
-	check.ClaimVerifier = cosign.SimpleClaimVerifier
-	_, err = cosign.VerifyImageSignature(ctx, sig, about, &check)
-	return signing{}, err
+	return signing{}, v.key.VerifySignature(bytes.NewReader(sig), bytes.NewReader(f.raw), options.WithContext(ctx))
 }
 
 // addEnvelope verifies a DSSE envelope and adds the statement in it. A
@@ -188,6 +188,9 @@ func (c *claims) addEnvelope(ctx context.Context, f fetched, about v1.Hash, by *
 	return nil
 }
 
+// verifyEnvelope verifies the signature of an envelope. That the statement in it
+// is about the manifest is verified with it for an identity, and by [claims.add]
+// for all.
 func (v *Verifier) verifyEnvelope(ctx context.Context, f fetched, about v1.Hash) (signing, error) {
 	if v.keyless() {
 		b, err := f.signedEnvelope()
@@ -196,12 +199,17 @@ func (v *Verifier) verifyEnvelope(ctx context.Context, f fetched, about v1.Hash)
 		}
 		return v.verifyBundle(b, about)
 	}
-	att, err := static.NewAttestation(f.raw)
+	var envelope dsse.Envelope
+	if err := json.Unmarshal(f.raw, &envelope); err != nil {
+		return signing{}, fmt.Errorf("it is no envelope: %w", err)
+	}
+	if envelope.PayloadType != string(evidence.MediaType) {
+		return signing{}, fmt.Errorf("it signs a %s", envelope.PayloadType)
+	}
+	check, err := dsse.NewEnvelopeVerifier(&sigstore.VerifierAdapter{SignatureVerifier: v.key})
 	if err != nil {
 		return signing{}, err
 	}
-	check := v.legacy
-	check.ClaimVerifier = cosign.IntotoSubjectClaimVerifier
-	_, err = cosign.VerifyBlobAttestation(ctx, att, about, &check)
+	_, err = check.Verify(ctx, &envelope)
 	return signing{}, err
 }
