@@ -64,7 +64,7 @@ type Check[S any] struct {
 
 // A Pass collects the findings of one check over one subject.
 type Pass struct {
-	rule     Rule
+	rule     *Rule
 	platform string
 	findings []Finding
 	notices  []Notice
@@ -243,13 +243,14 @@ func Run[S any](ctx context.Context, of Subject, platform string, subject S, set
 	if len(set) == 0 {
 		return nil, fmt.Errorf("checking %s: no rules to check it by", of.Name)
 	}
-	r := &Report{Subject: of}
+	r := &Report{Subject: of, Rules: make([]string, 0, len(set))}
 	var errs []error
+	p := &Pass{platform: platform}
 	for _, c := range set {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		p := &Pass{rule: c.Rule, platform: platform}
+		p.rule, p.findings, p.notices = &c.Rule, nil, nil
 		if err := c.Run(subject, p); err != nil {
 			errs = append(errs, fmt.Errorf("rule %s: %w", c.Name, err))
 			continue

@@ -32,6 +32,8 @@ type document struct {
 	root *node
 	// twice are the fields that a mapping has more than once.
 	twice []twice
+	// values is how many there are, at all depths.
+	values int
 }
 
 type twice struct {
@@ -59,32 +61,39 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Problem)
 }
 
-// parse returns the documents of a file.
-func parse(file string, data []byte) ([]*document, error) {
+// parse returns the documents of a file, and how many values they have together.
+func parse(file string, data []byte) ([]*document, int, error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	wrong := func(line int, format string, args ...any) error {
 		return &SyntaxError{File: file, Line: line, Problem: fmt.Sprintf(format, args...)}
 	}
 	if !utf8.Valid(data) {
-		return nil, wrong(0, "it is not UTF-8 text")
+		return nil, 0, wrong(0, "it is not UTF-8 text")
 	}
 	var docs []*document
+	values := 0
 	for _, part := range split(data) {
 		if len(part.text) > maxDocument {
-			return nil, wrong(part.line, "a document of more than 3 MiB, which is more than the API server takes")
+			return nil, 0, wrong(part.line, "a document of more than 3 MiB, which is more than the API server takes")
 		}
 		list, err := part.parse()
 		if err != nil {
 			line, problem := err.line, err.problem
 			if at := action().FindIndex(part.text); at != nil {
 				at := part.line + bytes.Count(part.text[:at[0]], []byte("\n"))
-				return nil, &SyntaxError{File: file, Line: at, Problem: "a template, and no YAML before it is filled in (" + problem + ")", Template: true}
+				return nil, 0, &SyntaxError{File: file, Line: at, Problem: "a template, and no YAML before it is filled in (" + problem + ")", Template: true}
 			}
-			return nil, wrong(line, "%s", problem)
+			return nil, 0, wrong(line, "%s", problem)
 		}
 		docs = append(docs, list...)
+		for _, d := range list {
+			values += d.values
+		}
+		if values > maxValues || len(docs) > maxObjects {
+			return nil, 0, wrong(part.line, "more than %d documents or %d values in one file", maxObjects, maxValues)
+		}
 	}
-	return docs, nil
+	return docs, values, nil
 }
 
 // action matches what Helm and others fill in.
@@ -165,7 +174,7 @@ func (p part) parseYAML() ([]*document, *problem) {
 	if n.kind == scalar && n.value == nil {
 		return nil, nil
 	}
-	return []*document{{n, c.twice}}, nil
+	return []*document{{n, c.twice, c.values}}, nil
 }
 
 // syntax is an error of the YAML parser. The line that it names is mostly that of
@@ -194,6 +203,7 @@ var yamlLine = pattern.New(`(?s)^line ([0-9]{1,9}): (.*)$`)
 // resolved, and scalars are what kubectl reads them as.
 type converter struct {
 	offset  int
+	values  int
 	aliased int
 	active  map[*yaml.Node]bool // aliases that are being resolved
 	twice   []twice
@@ -216,6 +226,7 @@ func (c *converter) convert(n *yaml.Node, depth int) *node {
 	if c.wrong != nil {
 		return &node{at: c.at(n)}
 	}
+	c.values++
 	if len(c.active) > 0 {
 		if c.aliased++; c.aliased > maxAliased {
 			return c.fail(n, "aliases that come to more than %d values", maxAliased)
@@ -348,7 +359,7 @@ func (p part) parseJSON() ([]*document, *problem) {
 	r.d.UseNumber()
 	var docs []*document
 	for {
-		r.twice = nil
+		r.twice, r.values = nil, 0
 		n, err := r.next(0)
 		if errors.Is(err, io.EOF) {
 			return docs, nil
@@ -365,14 +376,15 @@ func (p part) parseJSON() ([]*document, *problem) {
 			}
 			return nil, &problem{line, "not JSON: " + err.Error()}
 		}
-		docs = append(docs, &document{n, r.twice})
+		docs = append(docs, &document{n, r.twice, r.values})
 	}
 }
 
 type jsonReader struct {
-	d     *json.Decoder
-	text  []byte
-	twice []twice
+	d      *json.Decoder
+	text   []byte
+	twice  []twice
+	values int
 	// line and column are those of the byte at the offset seen.
 	seen, line, column int
 }
@@ -403,6 +415,7 @@ func (r *jsonReader) next(depth int) (*node, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("nested more than %d deep", maxDepth)
 	}
+	r.values++
 	at := r.begin()
 	token, err := r.d.Token()
 	if err != nil {

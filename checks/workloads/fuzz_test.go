@@ -84,7 +84,7 @@ func FuzzRead(f *testing.F) {
 func FuzzLikeKubectl(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		docs, err := parse("fuzz.yaml", data)
+		docs, _, err := parse("fuzz.yaml", data)
 		if err != nil || len(docs) != 1 || len(split(data)) != 1 || len(docs[0].twice) > 0 {
 			return
 		}
@@ -110,7 +110,7 @@ func FuzzLikeKubectl(f *testing.F) {
 func FuzzLikeServer(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		docs, err := parse("fuzz.yaml", data)
+		docs, _, err := parse("fuzz.yaml", data)
 		if err != nil {
 			return
 		}

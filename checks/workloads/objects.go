@@ -55,9 +55,15 @@ func (o *Object) digest() string {
 type pod struct {
 	*Object
 	// at leads from the object to the pod's spec.
-	at   path
-	meta metav1.ObjectMeta
-	spec corev1.PodSpec
+	at path
+	// meta and spec are those in the object's value where its kind is known: a copy
+	// would be most of what a small object takes.
+	meta *metav1.ObjectMeta
+	spec *corev1.PodSpec
+}
+
+func newPod(o *Object, at path) *pod {
+	return &pod{Object: o, at: at, meta: new(metav1.ObjectMeta), spec: new(corev1.PodSpec)}
 }
 
 // A container is one of a pod, of whichever list.
@@ -195,29 +201,30 @@ func (o *Object) typedPod(template path) {
 	p := &pod{Object: o, at: at}
 	switch v := o.value.(type) {
 	case *corev1.Pod:
-		p.meta, p.spec = v.ObjectMeta, v.Spec
+		p.meta, p.spec = &v.ObjectMeta, &v.Spec
 	case *corev1.PodTemplate:
-		p.meta, p.spec = v.Template.ObjectMeta, v.Template.Spec
+		p.meta, p.spec = &v.Template.ObjectMeta, &v.Template.Spec
 	case *corev1.ReplicationController:
 		if v.Spec.Template != nil {
-			p.meta, p.spec = v.Spec.Template.ObjectMeta, v.Spec.Template.Spec
+			p.meta, p.spec = &v.Spec.Template.ObjectMeta, &v.Spec.Template.Spec
 		}
 	case *appsv1.Deployment:
-		p.meta, p.spec = v.Spec.Template.ObjectMeta, v.Spec.Template.Spec
+		p.meta, p.spec = &v.Spec.Template.ObjectMeta, &v.Spec.Template.Spec
 	case *appsv1.ReplicaSet:
-		p.meta, p.spec = v.Spec.Template.ObjectMeta, v.Spec.Template.Spec
+		p.meta, p.spec = &v.Spec.Template.ObjectMeta, &v.Spec.Template.Spec
 	case *appsv1.StatefulSet:
-		p.meta, p.spec = v.Spec.Template.ObjectMeta, v.Spec.Template.Spec
+		p.meta, p.spec = &v.Spec.Template.ObjectMeta, &v.Spec.Template.Spec
 	case *appsv1.DaemonSet:
-		p.meta, p.spec = v.Spec.Template.ObjectMeta, v.Spec.Template.Spec
+		p.meta, p.spec = &v.Spec.Template.ObjectMeta, &v.Spec.Template.Spec
 	case *batchv1.Job:
-		p.meta, p.spec = v.Spec.Template.ObjectMeta, v.Spec.Template.Spec
+		p.meta, p.spec = &v.Spec.Template.ObjectMeta, &v.Spec.Template.Spec
 	case *batchv1.CronJob:
-		p.meta, p.spec = v.Spec.JobTemplate.Spec.Template.ObjectMeta, v.Spec.JobTemplate.Spec.Template.Spec
-	default:
-		// A kind that templates knows and this does not would go unseen.
-		n.decodeMeta(&p.meta)
-		spec.decode(&p.spec, true)
+		p.meta, p.spec = &v.Spec.JobTemplate.Spec.Template.ObjectMeta, &v.Spec.JobTemplate.Spec.Template.Spec
+	}
+	if p.spec == nil { // a kind that templates knows and this does not would go unseen
+		p = newPod(o, at)
+		n.decodeMeta(p.meta)
+		spec.decode(p.spec, true)
 	}
 	o.add(p)
 }
@@ -235,14 +242,14 @@ func (o *Object) search(n *node, at path, depth int) {
 		}
 	case mapping:
 		if n.holdsContainers() {
-			p := &pod{Object: o, at: at}
-			for _, f := range n.decode(&p.spec, true) {
+			p := newPod(o, at)
+			for _, f := range n.decode(p.spec, true) {
 				f.at = at.join(f.at...)
 				o.faults = append(o.faults, f)
 			}
 			if len(at) > 0 && at[len(at)-1] == "spec" {
 				template, _ := o.root.follow(at[:len(at)-1])
-				template.decodeMeta(&p.meta)
+				template.decodeMeta(p.meta)
 			}
 			o.add(p)
 			return

@@ -196,7 +196,7 @@ procMount; and of sysctls take those that the Pod Security Standards name as saf
 						}
 					}
 				}
-				bare := &pod{Object: p.Object}
+				bare := newPod(p.Object, nil)
 				if bare.alone(one.id, corev1.PodSpec{SecurityContext: p.spec.SecurityContext, HostUsers: p.spec.HostUsers}) {
 					out.here(path{"securityContext", one.field}, "leave it out", "%s", one.said)
 				}

@@ -27,7 +27,7 @@ func (p *pod) restricted(id policy.CheckID) (why string, refused bool) {
 	if !ok {
 		return fmt.Sprintf("nobody knows the standard %q", id), true
 	}
-	r := check(&p.meta, &p.spec)
+	r := check(p.meta, p.spec)
 	if r.Allowed {
 		return "", false
 	}
@@ -41,7 +41,7 @@ func (p *pod) restricted(id policy.CheckID) (why string, refused bool) {
 // alone tells whether a check would not let in a pod of this spec.
 func (p *pod) alone(id policy.CheckID, spec corev1.PodSpec) bool {
 	check, ok := standards()[id]
-	return ok && !check(&p.meta, &spec).Allowed
+	return ok && !check(p.meta, &spec).Allowed
 }
 
 // only is the pod with one container and nothing else, as far as a check tells

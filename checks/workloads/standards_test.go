@@ -62,7 +62,7 @@ func TestPodSecurityStandards(t *testing.T) {
 		}
 		p := o.pods[0]
 		allowed := func(level api.Level, v api.Version) bool {
-			return policy.AggregateCheckResults(evaluator.EvaluatePod(api.LevelVersion{Level: level, Version: v}, &p.meta, &p.spec)).Allowed
+			return policy.AggregateCheckResults(evaluator.EvaluatePod(api.LevelVersion{Level: level, Version: v}, p.meta, p.spec)).Allowed
 		}
 		if got, want := allowed(api.Level(parts[0]), version), parts[2] == "pass"; got != want {
 			t.Errorf("%s: allowed %v, want %v", rel, got, want)

@@ -18,6 +18,7 @@ package workloads
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"temper/checks"
 )
@@ -51,15 +52,26 @@ type Set struct {
 	Options Options
 	// Objects are in the order of the files, and in theirs.
 	Objects []*Object
+
+	values int // that the objects have together, at all depths
 }
+
+const (
+	// maxObjects is what a cluster of some thousand services has.
+	maxObjects = 50_000
+	// maxValues is sixty for each of them. A value takes about 150 bytes.
+	maxValues = 3_000_000
+)
+
+var errTooMany = fmt.Errorf("the manifests are more than %d objects or %d values in all; name fewer files or folders at a time", maxObjects, maxValues)
 
 // Read adds the manifests in a file, and returns how many objects they are. A
 // file may hold several documents, and a document a list. What has neither an
 // apiVersion nor a kind is no manifest, and none of the objects: a file is all
 // manifests or has none, and else it is an error. One that cannot be read as YAML
-// or JSON is a [SyntaxError].
+// or JSON is a [SyntaxError]. A set has room for 50,000 objects.
 func (s *Set) Read(file string, data []byte) (int, error) {
-	docs, err := parse(file, data)
+	docs, values, err := parse(file, data)
 	if err != nil {
 		return 0, err
 	}
@@ -89,6 +101,9 @@ func (s *Set) Read(file string, data []byte) (int, error) {
 			}
 		}
 		found = append(found, list...)
+		if len(s.Objects)+len(found) > maxObjects || len(found) > 0 && s.values+values > maxValues {
+			return 0, errTooMany
+		}
 	}
 	if stranger != nil && len(found) > 0 {
 		return 0, &SyntaxError{File: file, Line: stranger.at.line, Problem: "a document without apiVersion and kind, among others that have them"}
@@ -99,6 +114,9 @@ func (s *Set) Read(file string, data []byte) (int, error) {
 		}
 	}
 	s.Objects = append(s.Objects, found...)
+	if len(found) > 0 {
+		s.values += values
+	}
 	return len(found), nil
 }
 
@@ -116,11 +134,16 @@ func (n *node) holdsContainersAt() bool { return n != nil && n.holdsContainers()
 // order.
 func (s *Set) Check(ctx context.Context) ([]*checks.Report, error) {
 	var reports []*checks.Report
+	var ran []string
 	for _, o := range s.Objects {
 		r, err := checks.Run(ctx, checks.Subject{Name: o.String(), Digest: o.digest()}, "", o, Rules)
 		if err != nil {
 			return nil, err
 		}
+		if !slices.Equal(r.Rules, ran) {
+			ran = slices.Clip(r.Rules)
+		}
+		r.Rules = ran // one list for all, which is half of a report
 		reports = append(reports, r)
 	}
 	return reports, nil
