@@ -5,28 +5,34 @@ import (
 	"slices"
 	"sync"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	nodev1 "k8s.io/api/node/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"temper/checks"
 )
 
-// scheme knows the types of the kinds that say how pods run and who may reach
-// them. Each group of Kubernetes' API weighs half a megabyte or more, so the
-// others are judged as kinds that nobody knows.
+// scheme knows the types of the kinds that people write beside a service: how
+// pods run, who may reach them, and what a cluster is to do for them. The others,
+// which controllers write, are judged as kinds that nobody knows: the groups of
+// Kubernetes' API weigh up to half a megabyte.
 var scheme = sync.OnceValue(func() *runtime.Scheme {
 	s := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		appsv1.AddToScheme, autoscalingv1.AddToScheme, autoscalingv2.AddToScheme, batchv1.AddToScheme,
 		corev1.AddToScheme, networkingv1.AddToScheme, policyv1.AddToScheme, rbacv1.AddToScheme,
+		admissionregistrationv1.AddToScheme, nodev1.AddToScheme, schedulingv1.AddToScheme, storagev1.AddToScheme,
 	} {
 		if err := add(s); err != nil {
 			panic(err) // two types of one name: not at run time
@@ -65,6 +71,18 @@ var gone = map[string]struct{ since, instead string }{
 	"apiextensions.k8s.io/v1beta1":       {"1.22", "apiextensions.k8s.io/v1"},
 }
 
+// goneKinds are those of API versions that are served still, for others.
+var goneKinds = map[string]struct{ since, instead string }{
+	"admissionregistration.k8s.io/v1beta1 MutatingWebhookConfiguration":   {"1.22", "admissionregistration.k8s.io/v1"},
+	"admissionregistration.k8s.io/v1beta1 ValidatingWebhookConfiguration": {"1.22", "admissionregistration.k8s.io/v1"},
+	"networking.k8s.io/v1beta1 Ingress":                                   {"1.22", "networking.k8s.io/v1"},
+	"networking.k8s.io/v1beta1 IngressClass":                              {"1.22", "networking.k8s.io/v1"},
+	"node.k8s.io/v1beta1 RuntimeClass":                                    {"1.25", "node.k8s.io/v1"},
+	"scheduling.k8s.io/v1beta1 PriorityClass":                             {"1.22", "scheduling.k8s.io/v1"},
+	"storage.k8s.io/v1beta1 CSIDriver":                                    {"1.22", "storage.k8s.io/v1"},
+	"storage.k8s.io/v1beta1 StorageClass":                                 {"1.22", "storage.k8s.io/v1"},
+}
+
 // typed returns a new value of a kind's type, or nil where the kind is not known.
 func typed(apiVersion, kind string) runtime.Object {
 	version, err := schema.ParseGroupVersion(apiVersion)
@@ -93,6 +111,9 @@ func doubt(apiVersion, kind string) string {
 			return "PodSecurityPolicy is gone since Kubernetes 1.25; the labels of Pod Security Admission took its place"
 		}
 		return fmt.Sprintf("%s is served no more since Kubernetes %s; write apiVersion: %s", apiVersion, g.since, instead)
+	}
+	if g, ok := goneKinds[apiVersion+" "+kind]; ok {
+		return fmt.Sprintf("%s has no %s since Kubernetes %s; write apiVersion: %s", apiVersion, kind, g.since, g.instead)
 	}
 	version, err := schema.ParseGroupVersion(apiVersion)
 	if err != nil {
