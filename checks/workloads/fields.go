@@ -188,10 +188,9 @@ func (t *typer) integer(n *node, want reflect.Type) {
 		}
 	case uint64:
 		fits = reflect.New(want).Elem().CanUint()
-	case float64:
-		if n.kind == scalar && v == math.Trunc(v) {
-			t.report(n, "write it without a point or an exponent", "%s, want a whole number", n.is())
-			return
+	case float64: // kubectl writes 1e6 and 5.0 as what they are
+		if zero := reflect.New(want).Elem(); v == math.Trunc(v) && math.Abs(v) < 1<<63 {
+			fits = zero.CanInt() && !zero.OverflowInt(int64(v)) || zero.CanUint() && v >= 0 && !zero.OverflowUint(uint64(v))
 		}
 	case string:
 		if n.kind == scalar && strings.Trim(v, "0123456789") == "" && v != "" {
