@@ -21,13 +21,14 @@ what is there then, whatever was looked at and signed today, and two pods of one
 Deployment may run different programs.
 
 Write image: NAME@sha256:DIGEST, as temper release prints it. The tag may stay
-before the @, for people.`,
+before the @, for people. What begins with ko:// is no name yet: ko resolve puts a
+digest there.`,
 	},
 	Run: eachPod(func(p *pod, out *pass) {
 		for _, c := range p.containers() {
 			at := c.at.join("image")
 			switch tag := tagOf(c.Image); {
-			case byDigest().MatchString(c.Image):
+			case byDigest().MatchString(c.Image), strings.HasPrefix(c.Image, "ko://"):
 			case c.Image == "":
 				out.here(at, "image: NAME@sha256:DIGEST", "the container has no image")
 			case strings.Contains(c.Image, "@"):

@@ -169,13 +169,36 @@ Write resources: {requests: {ephemeral-storage: 16Mi}, limits: {ephemeral-storag
 			_, request := c.Resources.Requests[corev1.ResourceEphemeralStorage]
 			switch {
 			case !limit:
+				why := "the container may fill its node's disk"
+				if p.logsOnly(c) {
+					why = "only the kubelet bounds what the container's logs take"
+				}
 				out.here(c.at.join("resources", "limits", "ephemeral-storage"), "resources: {requests: {ephemeral-storage: 16Mi}, limits: {ephemeral-storage: 64Mi}}",
-					"no limit of ephemeral storage: the container may fill its node's disk")
+					"no limit of ephemeral storage: %s", why)
 			case !request:
 				out.here(c.at.join("resources", "requests", "ephemeral-storage"), "requests: {ephemeral-storage: 16Mi}", "no request of ephemeral storage: it is taken to be the limit")
 			}
 		}
 	}),
+}
+
+// logsOnly tells that nothing which a container writes to its node's disk goes
+// without a limit but its logs.
+func (p *pod) logsOnly(c container) bool {
+	if sc := c.SecurityContext; sc == nil || sc.ReadOnlyRootFilesystem == nil || !*sc.ReadOnlyRootFilesystem {
+		return false
+	}
+	for _, v := range p.spec.Volumes {
+		if v.EmptyDir == nil || v.EmptyDir.SizeLimit != nil || v.EmptyDir.Medium == corev1.StorageMediumMemory {
+			continue
+		}
+		for _, m := range c.VolumeMounts {
+			if m.Name == v.Name && !m.ReadOnly {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 var quantity = &checks.Check[*Object]{

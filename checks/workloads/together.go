@@ -41,7 +41,11 @@ together: name their folder, or all of them, to temper check.`,
 				return
 			}
 		}
-		out.here(nil, "kind: NetworkPolicy, with spec: {podSelector: {matchLabels: LABELS}, policyTypes: [Ingress, Egress]}", "no NetworkPolicy here selects the pod: everybody may talk to it")
+		why := "everybody may talk to it"
+		if p.Kind == "Job" || p.Kind == "CronJob" { // to which nobody does
+			why = "it may talk to everybody"
+		}
+		out.here(nil, "kind: NetworkPolicy, with spec: {podSelector: {matchLabels: LABELS}, policyTypes: [Ingress, Egress]}", "no NetworkPolicy here selects the pod: %s", why)
 	}),
 }
 

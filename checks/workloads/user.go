@@ -103,6 +103,8 @@ into the pod. 65532 is distroless's nonroot, and that of Temper's own base.`,
 		}
 		least := p.set.Options.minID()
 		pod := p.spec.SecurityContext
+		all := p.containers()
+		bare := make(map[string][]container)
 		for _, what := range []string{"runAsUser", "runAsGroup"} {
 			ofPod := (*int64)(nil)
 			if pod != nil {
@@ -111,8 +113,6 @@ into the pod. 65532 is distroless's nonroot, and that of Temper's own base.`,
 			if ofPod != nil && *ofPod > 0 && *ofPod < least {
 				out.here(path{"securityContext", what}, what+": 65532", "%s %d is one that the node may have an account of: want %d or more", what, *ofPod, least)
 			}
-			all := p.containers()
-			var bare []container
 			for _, c := range all {
 				own := (*int64)(nil)
 				if sc := c.SecurityContext; sc != nil {
@@ -120,18 +120,30 @@ into the pod. 65532 is distroless's nonroot, and that of Temper's own base.`,
 				}
 				switch {
 				case own == nil && ofPod == nil:
-					bare = append(bare, c)
+					bare[what] = append(bare[what], c)
 				case own != nil && *own > 0 && *own < least:
 					out.here(c.at.join("securityContext", what), what+": 65532", "%s %d is one that the node may have an account of: want %d or more", what, *own, least)
 				}
 			}
-			if len(bare) == len(all) && len(all) > 0 {
-				out.here(path{"securityContext", what}, "securityContext: {"+what+": 65532}", "no %s: it is left to the image", what)
-				continue
-			}
-			for _, c := range bare {
-				out.here(c.at.join("securityContext", what), "securityContext: {"+what+": 65532}", "no %s: it is left to the image", what)
-			}
 		}
+		p.unnumbered(out, all, bare)
 	}),
+}
+
+// unnumbered reports who has no number of a user, or of a group: the containers,
+// or the pod where that holds for all of them.
+func (p *pod) unnumbered(out *pass, all []container, bare map[string][]container) {
+	if n := len(all); n > 0 && len(bare["runAsUser"]) == n && len(bare["runAsGroup"]) == n {
+		out.here(path{"securityContext", "runAsUser"}, "securityContext: {runAsUser: 65532, runAsGroup: 65532}", "no runAsUser and no runAsGroup: they are left to the image")
+		return
+	}
+	for _, what := range []string{"runAsUser", "runAsGroup"} {
+		if len(bare[what]) == len(all) && len(all) > 0 {
+			out.here(path{"securityContext", what}, "securityContext: {"+what+": 65532}", "no %s: it is left to the image", what)
+			continue
+		}
+		for _, c := range bare[what] {
+			out.here(c.at.join("securityContext", what), "securityContext: {"+what+": 65532}", "no %s: it is left to the image", what)
+		}
+	}
 }
