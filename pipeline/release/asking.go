@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
 // An asking is how a service is spoken to, other than a registry: what fails for
@@ -55,7 +53,7 @@ func (a asking) RoundTrip(r *http.Request) (*http.Response, error) {
 		if body != nil {
 			again.Body = io.NopCloser(bytes.NewReader(body))
 		}
-		answer, err := remote.DefaultTransport.RoundTrip(again)
+		answer, err := network{}.RoundTrip(again)
 		if err == nil && (answer.StatusCode/100 == 2 || answer.StatusCode == a.takes) {
 			answer.Body = &ending{answer.Body, cancel}
 			return answer, nil

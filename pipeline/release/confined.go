@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
 // Confined returns a transport that reaches the registries, named as
@@ -25,5 +23,5 @@ func (c confined) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return nil, fmt.Errorf("the registry leads to %s, and nothing but %s may be asked", r.URL.Host, strings.Join(c, ", "))
 	}
-	return remote.DefaultTransport.RoundTrip(r)
+	return network{}.RoundTrip(r)
 }

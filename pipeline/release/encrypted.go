@@ -1,8 +1,11 @@
 package release
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 )
 
@@ -16,13 +19,28 @@ type encrypted struct {
 }
 
 func (e encrypted) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Scheme == "http" && !loopback(r.URL.Hostname()) && !slices.Contains(e.insecure, r.URL.Host) {
-		if r.Body != nil {
-			r.Body.Close()
+	if r.URL.Scheme == "http" {
+		if err := e.mayRead(r.URL); err != nil {
+			if r.Body != nil {
+				r.Body.Close()
+			}
+			return nil, err
 		}
-		return nil, &unencryptedError{r.URL.Host}
 	}
 	return e.RoundTripper.RoundTrip(r)
+}
+
+// mayRead says why a host may not be spoken to in the clear.
+func (e encrypted) mayRead(where *url.URL) error {
+	switch {
+	case loopback(where.Hostname()):
+		return nil
+	case slices.Contains(e.insecure, where.Host):
+		return CheckInsecure(where.Host)
+	case CheckInsecure(where.Host) != nil: // naming it would not help
+		return fmt.Errorf("it would be plain HTTP: %w", CheckInsecure(where.Host))
+	}
+	return &unencryptedError{where.Host}
 }
 
 // An unencryptedError means that a host would have been spoken to in plain HTTP.
@@ -35,4 +53,18 @@ func (e *unencryptedError) Error() string {
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// inClear is what an error says of plain HTTP that was not spoken, nil if it does
+// not: a registry is asked encrypted too, and both errors are told.
+func inClear(err error) error {
+	var hidden *unencryptedError
+	var public *publicError
+	switch {
+	case errors.As(err, &hidden):
+		return hidden
+	case errors.As(err, &public):
+		return public
+	}
+	return nil
 }

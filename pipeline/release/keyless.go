@@ -26,7 +26,7 @@ type Keyless struct {
 	// and by which a release reads it back.
 	Trusted *TrustedRoot
 	// Insecure names services, as host or host:port, that may be asked over plain
-	// HTTP. Loopback hosts need not be named.
+	// HTTP, if all their addresses are private. Loopback hosts need not be named.
 	Insecure []string
 
 	// pause is between attempts at asking a service; 0 means half a second.

@@ -85,9 +85,8 @@ func (o Options) reader(ctx context.Context, repo name.Repository) (*reader, err
 	}
 	retry = append(retry, transport.WithRetryPredicate(passing), transport.WithRetryStatusCodes(passingCodes...))
 	rt, err := transport.NewWithContext(ctx, repo.Registry, login, transport.NewRetry(o.transport(), retry...), []string{repo.Scope(transport.PullScope)})
-	var clear *unencryptedError
-	switch {
-	case errors.As(err, &clear): // beside what came of asking it encrypted
+	switch clear := inClear(err); {
+	case clear != nil: // beside what came of asking it encrypted
 		return nil, fmt.Errorf("greeting %s: %w; %w", repo.RegistryStr(), plain(err), clear)
 	case err != nil:
 		return nil, fmt.Errorf("greeting %s: %w", repo.RegistryStr(), plain(err))
@@ -110,7 +109,7 @@ func (o Options) transport() http.RoundTripper {
 	case o.Layout != nil:
 		return o.Layout
 	case o.Transport == nil:
-		return encrypted{remote.DefaultTransport, o.Insecure}
+		return encrypted{network{}, o.Insecure}
 	}
 	return encrypted{o.Transport, o.Insecure}
 }

@@ -105,13 +105,15 @@ type Options struct {
 	// Keychain finds credentials; nil means docker's configuration and helpers.
 	Keychain authn.Keychain
 	// Transport carries the requests; nil means go-containerregistry's, which
-	// honours the proxy of the environment.
+	// honours the proxy of the environment, and for plain HTTP one that dials no
+	// public address. Any other answers for what it dials.
 	Transport http.RoundTripper
 	// Layout, if there is one, is read in the place of any registry, and no
 	// credentials are looked for. Nothing can be published into it.
 	Layout *Layout
 	// Insecure names the registries, as host or host:port, that may be spoken
-	// to over plain HTTP. Loopback hosts need not be named.
+	// to over plain HTTP, if all their addresses are private. Loopback hosts need
+	// not be named.
 	Insecure []string
 	// Jobs is how many requests may run at a time; 0 means 8.
 	Jobs int
@@ -139,6 +141,9 @@ func (o Options) jobs() int {
 func (o Options) named(repo name.Repository) (name.Repository, error) {
 	if !slices.Contains(o.Insecure, repo.RegistryStr()) {
 		return repo, nil
+	}
+	if err := CheckInsecure(repo.RegistryStr()); err != nil {
+		return name.Repository{}, err
 	}
 	return name.NewRepository(repo.Name(), name.Insecure)
 }

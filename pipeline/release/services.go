@@ -154,8 +154,10 @@ func secure(address string, plain []string) error {
 		return fmt.Errorf("%q is no address of a service, such as https://fulcio.example.com", address)
 	case where.User != nil:
 		return errors.New("the address of a service holds a password")
-	case where.Scheme == "https" || slices.Contains(plain, where.Host):
+	case where.Scheme == "https":
 		return nil
+	case slices.Contains(plain, where.Host):
+		return CheckInsecure(where.Host)
 	}
 	if ip := net.ParseIP(where.Hostname()); ip != nil && ip.IsLoopback() || where.Hostname() == "localhost" {
 		return nil

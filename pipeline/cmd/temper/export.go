@@ -48,7 +48,7 @@ On stdout it prints NAME DIGEST.`,
 		},
 	}
 	cmd.Flags().BoolVar(&signed, "signed", false, "copy the whole image, with its signatures and attestations, into a layout")
-	cmd.Flags().StringArrayVar(&insecure, "insecure", nil, "speak plain HTTP to the registry `HOST[:PORT]` (loopback needs no mention)")
+	addInsecure(cmd, &insecure, "a registry")
 	cmd.Flags().StringVar(&platform, "platform", "", "the image for `OS/ARCH`; needed where there are several")
 	return cmd
 }

@@ -68,7 +68,7 @@ told on stderr and at the top of what is printed.`,
 	flags.StringVar(&f.policy, "policy", "", "write the policy for the engine `NAME`, kyverno or policy-controller; with --resolve, verify by the policy in a file")
 	f.verb = "manifest --resolve REPOSITORY"
 	f.believedFlags.add(cmd)
-	flags.StringArrayVar(&f.insecure, "insecure", nil, "speak plain HTTP to the registry `HOST[:PORT]` (loopback needs no mention)")
+	addInsecure(cmd, &f.insecure, "a registry")
 	flags.BoolVar(&f.offline, "offline", false, "ask nothing but the registry, and follow it nowhere else")
 	return cmd
 }

@@ -43,7 +43,7 @@ On stdout it prints REPOSITORY@DIGEST.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.policy, "policy", "", "hold the release against the policy in `FILE`")
 	flags.StringArrayVar(&f.tags, "tag", nil, "move the tag `TAG` in REPOSITORY to the image (may be repeated); without one the image has its digest only")
-	flags.StringArrayVar(&f.insecure, "insecure", nil, "speak plain HTTP to the registry `HOST[:PORT]` (loopback needs no mention)")
+	addInsecure(cmd, &f.insecure, "a registry")
 	flags.BoolVar(&f.json, "json", false, "write one JSON object")
 	return cmd
 }

@@ -78,7 +78,7 @@ On stdout it prints REPOSITORY@DIGEST for each image.`,
 	flags.StringArrayVar(&f.services, "service", nil, "release the service `NAME` only (may be repeated)")
 	flags.BoolVar(&f.bare, "bare", false, "push the one service to REPOSITORY itself")
 	flags.StringVar(&f.format, "signature-format", "both", "write signatures as `FORM`: both, bundle or legacy")
-	flags.StringArrayVar(&f.insecure, "insecure", nil, "speak plain HTTP to `HOST[:PORT]`, a registry or a service that signs (loopback needs no mention)")
+	addInsecure(cmd, &f.insecure, "a registry or a service that signs")
 	flags.StringVar(&f.waivers, "waivers", "", "accept what the temper.yaml `FILE` waives")
 	flags.StringArrayVar(&f.probed, "probed", nil, "add what temper probe --json wrote to `FILE` to the signed reports (may be repeated)")
 	flags.BoolVar(&f.strict, "strict", false, "let warnings fail")

@@ -86,7 +86,7 @@ exits 1 (with --json the reason is "unseen").
 	flags := cmd.Flags()
 	flags.StringVar(&f.policy, "policy", "", "hold the release against the policy in `FILE`")
 	flags.BoolVar(&f.recheck, "recheck", false, "run the rules again on what the registry holds")
-	flags.StringArrayVar(&f.insecure, "insecure", nil, "speak plain HTTP to the registry `HOST[:PORT]` (loopback needs no mention)")
+	addInsecure(cmd, &f.insecure, "a registry")
 	flags.BoolVar(&f.offline, "offline", false, "ask nothing but the registry, and follow it nowhere else")
 	flags.StringVar(&f.rebuild, "rebuild", "", "build it again from its commit, which is in the git repository of the folder `SRC`, and compare")
 	flags.BoolVar(&f.json, "json", false, "write one JSON object")
