@@ -132,6 +132,9 @@ func common(p *policy.Policy) []Gap {
 			break
 		}
 	}
+	if slices.ContainsFunc(p.Signers, func(s policy.Signer) bool { return s.Annotations != nil }) {
+		gaps = append(gaps, Gap{Key: "annotations", Says: "temper verify wants a signature that carries them; the engine takes any signature of the signer"})
+	}
 	return gaps
 }
 

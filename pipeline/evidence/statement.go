@@ -48,6 +48,8 @@ type Statement struct {
 type Subject struct {
 	Name   string            `json:"name"`
 	Digest map[string]string `json:"digest"`
+	// Annotations say more of it; cosign writes those of a signature here.
+	Annotations map[string]any `json:"annotations,omitempty"`
 }
 
 // State makes a statement that binds a predicate to images. The name is the
@@ -88,6 +90,17 @@ func (s *Statement) About(image v1.Hash) bool {
 	return slices.ContainsFunc(s.Subject, func(sub Subject) bool {
 		return sub.Digest[image.Algorithm] == image.Hex
 	})
+}
+
+// Annotations returns what the statement says of the image beside its digest, nil
+// if that is nothing. Of several subjects with one digest the first counts.
+func (s *Statement) Annotations(image v1.Hash) map[string]any {
+	for _, sub := range s.Subject {
+		if sub.Digest[image.Algorithm] == image.Hex {
+			return sub.Annotations
+		}
+	}
+	return nil
 }
 
 // Bytes returns the statement as JSON, the same bytes every time.

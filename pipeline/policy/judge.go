@@ -70,7 +70,7 @@ func (p *Policy) Open(ctx context.Context, ref name.Reference, opts release.Opti
 func (p *Policy) signed(ctx context.Context, ref name.Reference, s Signer, opts release.Options) (*release.Release, error) {
 	var no error
 	for _, b := range s.AnyOf {
-		r, err := release.Open(ctx, ref, b.by, release.Policy{Format: p.Format, SignatureOnly: s.SignatureOnly, Needs: p.Predicates}, opts)
+		r, err := release.Open(ctx, ref, b.by, release.Policy{Format: p.Format, SignatureOnly: s.SignatureOnly, Needs: p.Predicates, Annotations: s.Annotations}, opts)
 		var refusal *release.Refusal
 		switch {
 		case err == nil:
@@ -87,7 +87,7 @@ func (p *Policy) signed(ctx context.Context, ref name.Reference, s Signer, opts 
 
 // closer is the refusal that came nearer to a yes, for it says what is missing.
 func closer(a, b error) error {
-	order := []release.Reason{release.Unsigned, release.Untrusted, release.Altered, release.Incomplete}
+	order := []release.Reason{release.Unsigned, release.Untrusted, release.Altered, release.Unannotated, release.Incomplete}
 	rank := func(err error) int {
 		var no *release.Refusal
 		if !errors.As(err, &no) {

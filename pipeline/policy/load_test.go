@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -100,18 +101,29 @@ func loaded(t *testing.T, policy txtar.File) txtar.File {
 // Where both the file and the command line name the signers, nobody knows whose
 // word counts.
 func TestLoadTakesSignersFromOneSide(t *testing.T) {
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Chdir(t.TempDir())
-	for name, content := range map[string]string{"ours.pub": publicKey(t), "none.yaml": "strict: true\n", "some.yaml": "signers: [{key: ours.pub}]\n"} {
+	for name, content := range map[string]string{"ours.pub": publicKey(t), "none.yaml": "strict: true\n", "some.yaml": "signers: [{key: ours.pub}]\n", "root.yaml": "trusted-root: root.json\n"} {
 		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+	root, err := os.ReadFile(filepath.Join(here, "..", "release", "trusted_root.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("root.json", root, 0o644); err != nil {
+		t.Fatal(err)
 	}
 	by, err := release.LoadVerifier(context.Background(), "ours.pub")
 	if err != nil {
 		t.Fatal(err)
 	}
 	with := known()
-	with.Signers = []Signer{NewSigner(by)}
+	with.Signer = func() (Signer, error) { return NewSigner(by), nil }
 	p, err := Load(context.Background(), "none.yaml", with)
 	if err != nil {
 		t.Fatal(err)
@@ -119,9 +131,16 @@ func TestLoadTakesSignersFromOneSide(t *testing.T) {
 	if len(p.Signers) != 1 || p.Signers[0].AnyOf[0].String() != by.String() || !p.Strict {
 		t.Errorf("Load: %+v", p)
 	}
+	var twice *TwiceError
 	_, err = Load(context.Background(), "some.yaml", with)
-	if want := "some.yaml names the signers, and so does the command line; leave one of the two out"; err == nil || err.Error() != want {
+	if want := "some.yaml names the signers, and so does the command line; leave one of the two out"; !errors.As(err, &twice) || err.Error() != want {
 		t.Errorf("Load: %v, want %s", err, want)
+	}
+	for _, with := range []Known{with, {Root: release.PublicGoodRoot, RootNamed: true}} {
+		_, err = Load(context.Background(), "root.yaml", with)
+		if want := "root.yaml names a trusted-root, and who is believed by another stands on the command line; leave one of the two out"; !errors.As(err, &twice) || err.Error() != want {
+			t.Errorf("Load: %v, want %s", err, want)
+		}
 	}
 	_, err = Load(context.Background(), "none.yaml", known())
 	if want := "none.yaml does not say who must have signed; write signers: [{key: cosign.pub}]"; err == nil || err.Error() != want {

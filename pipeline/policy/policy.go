@@ -56,6 +56,9 @@ type Policy struct {
 type Signer struct {
 	// AnyOf are they; the first whose signature is there counts.
 	AnyOf []Believed
+	// Annotations are what their signature of the image must say, as cosign sign -a
+	// has it say.
+	Annotations map[string]string `json:",omitempty"`
 	// SignatureOnly asks them for a signature and for no evidence: they agree to
 	// what others made.
 	SignatureOnly bool

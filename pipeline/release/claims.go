@@ -18,6 +18,8 @@ type claims struct {
 	form Format
 	// signings are the trusted signings of this very manifest.
 	signings []signing
+	// unlike are those that do not carry the annotations asked for.
+	unlike []error
 	// statements are the trusted ones about this very manifest.
 	statements []statement
 	// rejected are the others, and rejectedSignatures those of them that say
@@ -41,6 +43,8 @@ type signing struct {
 	by Identity
 	// at is when it was made, as a log or an authority saw it; zero for a key.
 	at time.Time
+	// annotations are what the signature says beside.
+	annotations map[string]any
 }
 
 // add takes what a trusted signer signed. A statement about something else is
@@ -58,6 +62,7 @@ func (c *claims) add(e enclosed, raw []byte, about v1.Hash, sig signing) error {
 		return fmt.Errorf("it is about %s", subjects(s))
 	}
 	if s.PredicateType == signPredicate {
+		sig.annotations = s.Annotations(about)
 		c.signings = append(c.signings, sig)
 		return nil
 	}
@@ -126,6 +131,7 @@ func join(forms ...*claims) *claims {
 	all := &claims{}
 	for _, c := range forms {
 		all.signings = append(all.signings, c.signings...)
+		all.unlike = append(all.unlike, c.unlike...)
 		all.rejected = append(all.rejected, c.rejected...)
 		all.rejectedSignatures = append(all.rejectedSignatures, c.rejectedSignatures...)
 		for _, s := range c.statements {
@@ -143,6 +149,8 @@ func (c *claims) judge(m manifest, needs []string, by *Verifier) error {
 	}
 	switch {
 	case c.signed():
+	case len(c.unlike) > 0:
+		return refuse(Unannotated, "", "no signature of %s%s by %s carries what is asked for: %s", m, in, by, list(c.unlike))
 	case len(c.rejectedSignatures) > 0:
 		return refuse(Untrusted, "", "no signature of %s%s is by %s: %s", m, in, by, list(c.rejectedSignatures))
 	case len(c.statements) > 0:

@@ -255,6 +255,39 @@ func TestCosignSigns(t *testing.T) {
 	}
 }
 
+// What the real commands annotate is asked for here, in whichever form they write it.
+func TestCosignAnnotates(t *testing.T) {
+	b := newWorkbench(t)
+	p := anImage(t, 1)
+	const flags = " --yes --key cosign.key --tlog-upload=false --allow-insecure-registry -a approved=yes -a by=qa"
+	for _, tc := range []struct {
+		sign string
+		form Format
+	}{
+		{"cosign2 sign" + flags, Legacy},
+		{"cosign3 sign --use-signing-config=false --new-bundle-format=false" + flags, Legacy},
+		{"cosign3 sign --use-signing-config=false" + flags, Bundle},
+	} {
+		if !b.has(tc.sign) {
+			continue
+		}
+		t.Run(tc.sign, func(t *testing.T) {
+			h := serve(t, true)
+			p.push(t, h, "v1")
+			ref := h.repo(t).Digest(p.digest.String())
+			if out, err := b.run(t, tc.sign+" REF", ref); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			for value, want := range map[string]Reason{"yes": "", "no": Unannotated} {
+				policy := Policy{SignatureOnly: true, Format: tc.form, Annotations: map[string]string{"approved": value, "by": "qa"}}
+				if _, err := Open(context.Background(), ref, b.signer.Verifier(), policy, h.options()); reason(t, err) != want {
+					t.Errorf("approved=%s: err is %v, want %q", value, err, want)
+				}
+			}
+		})
+	}
+}
+
 // What the tests' own Sigstore signs is what the world takes for signed: the
 // real commands verify it offline, and refuse what Temper refuses.
 func TestCosignVerifiesByIdentity(t *testing.T) {

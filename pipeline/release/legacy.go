@@ -128,6 +128,7 @@ func (c *claims) addSimple(ctx context.Context, f fetched, about v1.Hash, by *Ve
 	if claim.Critical.Image.DockerManifestDigest != about.String() {
 		return fmt.Errorf("it is about %s", claim.Critical.Image.DockerManifestDigest)
 	}
+	sig.annotations = claim.Optional
 	c.signings = append(c.signings, sig)
 	return nil
 }

@@ -29,6 +29,10 @@ type Policy struct {
 	// whole, and those of SBOMs about each image in it too. Nil stands for SBOM,
 	// provenance and check report.
 	Needs []string
+	// Annotations are what one trusted signature of the whole must carry, all of
+	// them: cosign sign -a has a signature say more than that it is one. What other
+	// signatures carry, and what stands in a manifest, is not looked at.
+	Annotations map[string]string
 }
 
 func (p Policy) needs(m manifest) []string {
@@ -64,6 +68,11 @@ func (p Policy) judge(forms []*claims, m manifest, by *Verifier) error {
 // believed there may be several signers: each is judged on their own, for
 // evidence of one is none for what another signed.
 func (p Policy) choose(found [][]*claims, noes []error, all []manifest, by *Verifier) ([][]*claims, error) {
+	for _, c := range found[0] {
+		if c != nil {
+			c.want(p.Annotations)
+		}
+	}
 	judge := func(found [][]*claims) error {
 		for i := range all { // the first no in the order of the manifests, so that the answer is the same every time
 			if noes[i] != nil {

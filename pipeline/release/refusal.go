@@ -18,6 +18,8 @@ const (
 	Unsigned Reason = "unsigned"
 	// Untrusted: there are signatures, and none is a trusted one of this image.
 	Untrusted Reason = "untrusted"
+	// Unannotated: the trusted signatures do not carry the annotations asked for.
+	Unannotated Reason = "unannotated"
 	// Incomplete: a signature is there, and something that belongs with it is not.
 	Incomplete Reason = "incomplete"
 	// Altered: the registry serves bytes that are not those of the digest.

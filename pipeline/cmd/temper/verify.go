@@ -12,8 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"temper/checks"
-	"temper/checks/images"
-	"temper/checks/probes"
 	"temper/pipeline/evidence"
 	"temper/pipeline/policy"
 	"temper/pipeline/release"
@@ -22,12 +20,14 @@ import (
 // verifyFlags are those of temper verify.
 type verifyFlags struct {
 	believedFlags
-	policy   string
-	recheck  bool
-	insecure []string
-	offline  bool
-	rebuild  string
-	json     bool
+	policy string
+	// annotations are what the signature must carry, as KEY=VALUE.
+	annotations []string
+	recheck     bool
+	insecure    []string
+	offline     bool
+	rebuild     string
+	json        bool
 
 	again *rebuilder // nil where nobody asked for one
 }
@@ -51,6 +51,9 @@ proves that it was good then; all of that comes with the signature, so that noth
 but the registry is asked. The trusted root is that of Sigstore's public instance, as
 this Temper pins it, or --trusted-root.
 
+With --annotation KEY=VALUE one signature of the image by that signer must carry all that
+is asked for, such as the approval that cosign sign -a approved=yes writes.
+
 A policy says more, in a file: who must all have signed, and from which source, on
 which base, how long ago, through which rules and with which waivers a release must
 have come. With --recheck the rules run again on the bytes that the registry holds, and
@@ -67,9 +70,9 @@ do. A rebuild then makes do with the modules and the Go releases at hand.
 
 On stdout it prints REPOSITORY@DIGEST for each image that verifies; what was signed,
 by whom and from which source goes to stderr. Where one does not verify, verify exits
-3 and says whether it is unsigned, untrusted, incomplete, altered, moved or refused.
-Where it could not look, as at a registry out of reach or an image that is not there, it
-exits 1 (with --json the reason is "unseen").
+3 and says whether it is unsigned, untrusted, unannotated, incomplete, altered, moved or
+refused. Where it could not look, as at a registry out of reach or an image that is not
+there, it exits 1 (with --json the reason is "unseen").
 ` + rebuildHelp,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -78,6 +81,9 @@ exits 1 (with --json the reason is "unseen").
 			if f.rebuild == "" && c.Flags().Changed("rebuild") {
 				return usagef("--rebuild names no folder").hint("temper verify --rebuild . %s", strings.Join(args, " "))
 			}
+			if _, err := f.annotated(); err != nil {
+				return err
+			}
 			return f.check(args, f.policy)
 		},
 		RunE: func(c *cobra.Command, args []string) error { return verify(c.Context(), p, f, args) },
@@ -85,6 +91,7 @@ exits 1 (with --json the reason is "unseen").
 	f.add(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.policy, "policy", "", "hold the release against the policy in `FILE`")
+	flags.StringArrayVar(&f.annotations, "annotation", nil, "want the signature to carry `KEY=VALUE`, as cosign sign -a writes it (may be repeated)")
 	flags.BoolVar(&f.recheck, "recheck", false, "run the rules again on what the registry holds")
 	addInsecure(cmd, &f.insecure, "a registry")
 	flags.BoolVar(&f.offline, "offline", false, "ask nothing but the registry, and follow it nowhere else")
@@ -166,32 +173,6 @@ func verify(ctx context.Context, p *person, f verifyFlags, refs []string) error 
 		return no
 	}
 	return errors.Join(unseen...)
-}
-
-// wanted is the policy in the file, or one that asks for a signer and nothing
-// more.
-func (f *verifyFlags) wanted(ctx context.Context) (*policy.Policy, error) {
-	var signers []policy.Signer
-	if f.offline && release.InService(f.key) {
-		return nil, usagef("--offline asks nothing but the registry, and %s is a key in a service; verify with its public key in a file", f.key)
-	}
-	if f.named() {
-		verifier, err := f.verifier(ctx)
-		if err != nil {
-			return nil, err
-		}
-		signers = append(signers, policy.NewSigner(verifier))
-	}
-	if f.policy == "" {
-		return &policy.Policy{Signers: signers}, nil
-	}
-	return policy.Load(ctx, f.policy, policy.Known{
-		Rules:   ruleNames(),
-		Groups:  map[string][]string{"images": namesOf(images.AllRules()), "probes": namesOf(probes.AllRules())},
-		Root:    func() (*release.TrustedRoot, error) { return trustedRoot(f.trustedRoot) },
-		Signers: signers,
-		Offline: f.offline,
-	})
 }
 
 // look answers for one reference. The error is a refusal if the answer is no;
