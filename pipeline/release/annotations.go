@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // want keeps the signings that carry the annotations, and says of the others what
@@ -18,6 +19,8 @@ func (c *claims) want(annotations map[string]string) {
 		like = append(like, s)
 	}
 	c.signings = like
+	// A registry lists them in any order, and the answer is the same every time.
+	slices.SortFunc(c.unlike, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 }
 
 // lacks says which of the annotations a signature does not carry. A number or a

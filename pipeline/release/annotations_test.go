@@ -48,7 +48,7 @@ func TestOpenWantsAnnotations(t *testing.T) {
 		{"nothing", []said{nil}, "one does not say approved=yes"},
 		{"another value", []said{{"approved": "no", "by": "qa"}}, "one says approved=no and not approved=yes"},
 		{"one of two", []said{{"approved": "yes"}}, "one does not say by=qa"},
-		{"each by another", []said{{"approved": "yes"}, {"by": "qa"}}, "one does not say by=qa; one does not say approved=yes"},
+		{"each by another", []said{{"approved": "yes"}, {"by": "qa"}}, "one does not say approved=yes; one does not say by=qa"},
 		{"another case", []said{{"Approved": "yes", "by": "qa"}}, "one does not say approved=yes"},
 		{"no text", []said{{"approved": true, "by": "qa"}}, "one says approved=true and not approved=yes"},
 		{"a list", []said{{"approved": []string{"yes"}, "by": "qa"}}, "one says approved=[yes] and not approved=yes"},

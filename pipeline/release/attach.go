@@ -33,29 +33,31 @@ type attachment struct {
 }
 
 // attach writes what is not there, and looks again, until all is there: its
-// own entries, and those of others that it saw. Everything for one manifest is
-// written one after the other.
+// own entries, and those of others that it saw. The two forms are written side by
+// side, and what goes into one of them one after the other.
 func (a *attachment) attach(ctx context.Context) error {
 	for attempt := range maxAttempts {
 		if err := pause(ctx, attempt, a.patience); err != nil {
 			return err
 		}
-		wrote := 0
-		if a.format.has(Bundle) {
-			n, err := a.attachBundles(ctx)
-			if err != nil {
-				return fmt.Errorf("attaching bundles to %s: %w", a.manifest, err)
+		var bundles, legacy int
+		err := each(ctx, a.read.jobs, 2, func(ctx context.Context, i int) (err error) {
+			switch {
+			case i == 0 && a.format.has(Bundle):
+				if bundles, err = a.attachBundles(ctx); err != nil {
+					return fmt.Errorf("attaching bundles to %s: %w", a.manifest, err)
+				}
+			case i == 1 && a.format.has(Legacy):
+				if legacy, err = a.attachLegacy(ctx); err != nil {
+					return fmt.Errorf("attaching legacy signatures to %s: %w", a.manifest, err)
+				}
 			}
-			wrote += n
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		if a.format.has(Legacy) {
-			n, err := a.attachLegacy(ctx)
-			if err != nil {
-				return fmt.Errorf("attaching legacy signatures to %s: %w", a.manifest, err)
-			}
-			wrote += n
-		}
-		if wrote == 0 {
+		if bundles+legacy == 0 {
 			return nil
 		}
 	}

@@ -23,39 +23,66 @@ const bundlePrefix = "application/vnd.dev.sigstore.bundle"
 // bundles reads what the bundles that refer to a manifest claim. It also
 // returns what refers to it, and whether the registry keeps that list itself.
 func (r *reader) bundles(ctx context.Context, about v1.Hash, by *Verifier) (c *claims, refs []v1.Descriptor, kept bool, err error) {
-	c = &claims{form: Bundle, known: r.known}
-	refs, kept, err = r.referrers(ctx, about)
+	f, err := r.fetchBundles(ctx, about)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	return f.claims(r.known, about, by), f.refs, f.kept, nil
+}
+
+// fetchedBundles are what refers to a manifest, and the bundles among it, of which
+// nobody has looked at one.
+type fetchedBundles struct {
+	refs []v1.Descriptor
+	// kept tells whether the registry keeps that list itself.
+	kept  bool
+	blobs []fetched
+	// none says why what there is more of is no evidence.
+	none []error
+}
+
+func (r *reader) fetchBundles(ctx context.Context, about v1.Hash) (*fetchedBundles, error) {
+	f := new(fetchedBundles)
+	var err error
+	f.refs, f.kept, err = r.referrers(ctx, about)
 	if useless(err) {
-		c.reject(err, false)
-		return c, nil, kept, nil
+		return &fetchedBundles{kept: f.kept, none: []error{err}}, nil
 	}
 	if err != nil {
-		return nil, nil, false, fmt.Errorf("listing what refers to %s: %w", about, err)
+		return nil, fmt.Errorf("listing what refers to %s: %w", about, err)
 	}
-	first := likely(refs)
+	first := likely(f.refs)
 	if len(first) > maxCandidates {
-		c.reject(fmt.Errorf("%d referrers, of which only %d were looked at", len(first), maxCandidates), false)
+		f.none = append(f.none, fmt.Errorf("%d referrers, of which only %d were looked at", len(first), maxCandidates))
 		first = first[:maxCandidates]
 	}
-	if n := len(refs) - len(slices.DeleteFunc(slices.Clone(refs), unsigned)); n > 0 {
-		c.reject(fmt.Errorf("%d statements that nobody signed", n), false)
+	if n := len(f.refs) - len(slices.DeleteFunc(slices.Clone(f.refs), unsigned)); n > 0 {
+		f.none = append(f.none, fmt.Errorf("%d statements that nobody signed", n))
 	}
 	layers, err := r.bundleLayers(ctx, first)
 	if err != nil {
-		return nil, nil, false, fmt.Errorf("reading what refers to %s: %w", about, err)
+		return nil, fmt.Errorf("reading what refers to %s: %w", about, err)
 	}
-	blobs, err := r.blobs(ctx, layers)
-	if err != nil {
-		return nil, nil, false, fmt.Errorf("reading bundles of %s: %w", about, err)
+	if f.blobs, err = r.blobs(ctx, layers, maxEvidence/2); err != nil {
+		return nil, fmt.Errorf("reading bundles of %s: %w", about, err)
 	}
-	for _, b := range blobs {
+	return f, nil
+}
+
+// claims are what the bundles say of the manifest.
+func (f *fetchedBundles) claims(known *known, about v1.Hash, by *Verifier) *claims {
+	c := &claims{form: Bundle, known: known}
+	for _, err := range f.none {
+		c.reject(err, false)
+	}
+	for _, b := range f.blobs {
 		if b.none != nil {
 			c.reject(b.none, false)
 			continue
 		}
 		c.tryBundle(b.raw, b.Digest, about, by)
 	}
-	return c, refs, kept, nil
+	return c
 }
 
 // unsigned tells whether a referrer is a mere statement, as a build writes it.

@@ -38,55 +38,88 @@ type attached struct {
 // legacy reads what the legacy tags of a manifest claim. It also returns what
 // stands behind them.
 func (r *reader) legacy(ctx context.Context, about v1.Hash, by *Verifier) (c *claims, signatures, envelopes attached, err error) {
-	c = &claims{form: Legacy, known: r.known}
-	signatures, err = r.legacySignatures(ctx, c, about, by)
+	f, err := r.fetchTags(ctx, about)
 	if err != nil {
 		return nil, attached{}, attached{}, err
 	}
-	envelopes, err = r.legacyTag(ctx, c, about, attestationSuffix, func(f fetched) error {
-		return c.addEnvelope(ctx, f, about, by)
-	})
-	return c, signatures, envelopes, err
+	return f.claims(ctx, r.known, about, by), f.signatures.attached, f.envelopes.attached, nil
 }
 
-// legacySignatures reads the tag with the signatures of a manifest.
-func (r *reader) legacySignatures(ctx context.Context, c *claims, about v1.Hash, by *Verifier) (attached, error) {
-	return r.legacyTag(ctx, c, about, signatureSuffix, func(f fetched) error {
-		return c.addSimple(ctx, f, about, by)
+// fetchedTags are what stands behind both tags, and nobody has looked at it.
+type fetchedTags struct{ signatures, envelopes fetchedTag }
+
+func (r *reader) fetchTags(ctx context.Context, about v1.Hash) (*fetchedTags, error) {
+	f := new(fetchedTags)
+	return f, each(ctx, r.jobs, 2, func(ctx context.Context, i int) (err error) {
+		if i == 0 {
+			f.signatures, err = r.fetchTag(ctx, about, signatureSuffix)
+		} else {
+			f.envelopes, err = r.fetchTag(ctx, about, attestationSuffix)
+		}
+		return err
 	})
 }
 
-// legacyTag reads one legacy tag of a manifest, and hands every layer to the
-// function, which adds it to the claims or says why it does not count.
-func (r *reader) legacyTag(ctx context.Context, c *claims, about v1.Hash, suffix string, add func(fetched) error) (attached, error) {
-	found, err := r.attached(ctx, referrersTag(about)+suffix)
+// claims are what both tags say of the manifest.
+func (f *fetchedTags) claims(ctx context.Context, known *known, about v1.Hash, by *Verifier) *claims {
+	c := &claims{form: Legacy, known: known}
+	f.signatures.addTo(c, func(f fetched) error { return c.addSimple(ctx, f, about, by) })
+	f.envelopes.addTo(c, func(f fetched) error { return c.addEnvelope(ctx, f, about, by) })
+	return c
+}
+
+// A fetchedTag is what stands behind one legacy tag of a manifest.
+type fetchedTag struct {
+	attached
+	suffix string
+	blobs  []fetched
+	// more says why what there is more of is no evidence.
+	more error
+}
+
+func (r *reader) fetchTag(ctx context.Context, about v1.Hash, suffix string) (fetchedTag, error) {
+	f := fetchedTag{suffix: suffix}
+	var err error
+	f.attached, err = r.attached(ctx, referrersTag(about)+suffix)
 	if useless(err) {
-		c.reject(err, false)
-		found.none = err
-		return found, nil
+		f.none = err
+		return f, nil
 	}
 	if err != nil {
-		return found, fmt.Errorf("reading %s: %w", found.tag, err)
+		return f, fmt.Errorf("reading %s: %w", f.tag, err)
 	}
-	last := found.layers
+	last := f.layers
 	if n := len(last) - maxCandidates; n > 0 {
-		c.reject(fmt.Errorf("%d layers in %s, of which only the last %d were looked at", len(last), suffix, maxCandidates), false)
+		f.more = fmt.Errorf("%d layers in %s, of which only the last %d were looked at", len(last), suffix, maxCandidates)
 		last = last[n:]
 	}
-	blobs, err := r.blobs(ctx, last)
-	if err != nil {
-		return found, fmt.Errorf("reading %s: %w", found.tag, err)
+	limit := int64(maxEvidence / 2)
+	if suffix == signatureSuffix {
+		limit = maxSignatures
 	}
-	for _, b := range blobs {
+	if f.blobs, err = r.blobs(ctx, last, limit); err != nil {
+		return f, fmt.Errorf("reading %s: %w", f.tag, err)
+	}
+	return f, nil
+}
+
+// addTo hands every layer to the function, which adds it to the claims or says why
+// it does not count.
+func (f fetchedTag) addTo(c *claims, add func(fetched) error) {
+	for _, err := range []error{f.none, f.more} {
+		if err != nil {
+			c.reject(err, false)
+		}
+	}
+	for _, b := range f.blobs {
 		err := b.none
 		if err == nil {
 			err = add(b)
 		}
 		if err != nil {
-			c.reject(fmt.Errorf("%s layer %s: %w", suffix, short(b.Digest), err), suffix == signatureSuffix)
+			c.reject(fmt.Errorf("%s layer %s: %w", f.suffix, short(b.Digest), err), f.suffix == signatureSuffix)
 		}
 	}
-	return found, nil
 }
 
 // attached returns what stands behind a legacy tag.

@@ -279,20 +279,27 @@ func (r *reader) unreadable(ref string, top v1.Hash, inside bool, err error) err
 
 // claims reads what is claimed of a manifest in the forms that count.
 func (r *reader) claims(ctx context.Context, about v1.Hash, by *Verifier, format Format) ([]*claims, error) {
-	var forms []*claims
-	if format.has(Bundle) {
-		c, _, _, err := r.bundles(ctx, about, by)
-		if err != nil {
-			return nil, err
+	var inBundles *fetchedBundles
+	var inTags *fetchedTags
+	err := each(ctx, r.jobs, 2, func(ctx context.Context, i int) (err error) {
+		switch {
+		case i == 0 && format.has(Bundle):
+			inBundles, err = r.fetchBundles(ctx, about)
+		case i == 1 && format.has(Legacy):
+			inTags, err = r.fetchTags(ctx, about)
 		}
-		forms = append(forms, c)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	if format.has(Legacy) {
-		c, _, _, err := r.legacy(ctx, about, by)
-		if err != nil {
-			return nil, err
-		}
-		forms = append(forms, c)
+	// One after the other: what a key signed is the same in both, and looked at once.
+	var forms []*claims
+	if inBundles != nil {
+		forms = append(forms, inBundles.claims(r.known, about, by))
+	}
+	if inTags != nil {
+		forms = append(forms, inTags.claims(ctx, r.known, about, by))
 	}
 	return forms, nil
 }

@@ -48,9 +48,12 @@ const (
 	// maxEnvelope is the size of one signed statement: the SBOM of a service
 	// with a thousand modules is half a megabyte.
 	maxEnvelope = 16 << 20
-	// maxEvidence is the size of all that is fetched for one manifest in one
-	// form.
+	// maxEvidence is the size of all that is fetched for one manifest, but for its
+	// legacy signatures: half of it in each form, for they are fetched side by side.
 	maxEvidence = 64 << 20
+	// maxSignatures is that of all legacy signatures of one manifest, which are some
+	// hundred bytes each.
+	maxSignatures = 4 << 20
 )
 
 // A reader reads from one repository.
@@ -284,8 +287,8 @@ type fetched struct {
 
 // blobs fetches the blobs that may be evidence, several at a time. The small
 // ones come first into what may be fetched, so that nothing large that somebody
-// put there keeps a signature out.
-func (r *reader) blobs(ctx context.Context, descs []v1.Descriptor) ([]fetched, error) {
+// put there keeps a signature out. They have at most limit bytes together.
+func (r *reader) blobs(ctx context.Context, descs []v1.Descriptor, limit int64) ([]fetched, error) {
 	all := make([]fetched, len(descs))
 	bySize := make([]*fetched, len(descs))
 	for i, desc := range descs {
@@ -293,10 +296,10 @@ func (r *reader) blobs(ctx context.Context, descs []v1.Descriptor) ([]fetched, e
 		bySize[i] = &all[i]
 	}
 	slices.SortStableFunc(bySize, func(a, b *fetched) int { return cmp.Compare(a.Size, b.Size) })
-	left := int64(maxEvidence)
+	left := limit
 	for _, f := range bySize {
 		if left -= max(f.Size, 0); left < 0 {
-			f.none = fmt.Errorf("%s %w (%d bytes for one manifest)", short(f.Digest), errTooLarge, int64(maxEvidence))
+			f.none = fmt.Errorf("%s %w (%d bytes for one manifest)", short(f.Digest), errTooLarge, limit)
 		}
 	}
 	return all, each(ctx, r.jobs, len(all), func(ctx context.Context, i int) (err error) {

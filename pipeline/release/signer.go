@@ -51,10 +51,12 @@ func VerifySigner(ctx context.Context, ref name.Digest, by *Verifier, opts Optio
 	if bundles.signed() { // one is enough; others may be many, and far away
 		return signedBy(ref.String(), about, []*claims{bundles}, by)
 	}
-	legacy := &claims{form: Legacy}
-	if _, err := r.legacySignatures(ctx, legacy, about, by); err != nil {
+	tag, err := r.fetchTag(ctx, about, signatureSuffix)
+	if err != nil {
 		return nil, fmt.Errorf("looking for signatures of %s: %w", ref, err)
 	}
+	legacy := &claims{form: Legacy}
+	tag.addTo(legacy, func(f fetched) error { return legacy.addSimple(ctx, f, about, by) })
 	forms := []*claims{bundles, legacy}
 	return signedBy(ref.String(), about, forms, by)
 }
