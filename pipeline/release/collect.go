@@ -52,7 +52,11 @@ func Collect(ctx context.Context, ref name.Reference, opts Options) (*Collection
 	if err != nil {
 		return nil, r.unreadable(ref.String(), top, len(all) > 0, err)
 	}
-	pull, err := remote.NewPuller(opts.remote(ctx)...)
+	pulling, err := opts.pulling(ctx, r.repo)
+	if err != nil {
+		return nil, err
+	}
+	pull, err := remote.NewPuller(pulling...)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,11 @@ func Fetch(ctx context.Context, digest name.Digest, opts Options) (mutate.Append
 		return nil, err
 	}
 	digest = repo.Digest(digest.DigestStr())
-	desc, err := remote.Get(digest, opts.remote(ctx)...)
+	pulling, err := opts.pulling(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
+	desc, err := remote.Get(digest, pulling...)
 	if err != nil {
 		return nil, fmt.Errorf("fetching %s: %w", digest, plain(err))
 	}

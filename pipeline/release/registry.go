@@ -78,21 +78,9 @@ func (o Options) reader(ctx context.Context, repo name.Repository) (*reader, err
 	if err != nil {
 		return nil, err
 	}
-	login, err := authn.Resolve(ctx, o.keychain(), repo)
+	rt, err := o.reading(ctx, repo)
 	if err != nil {
-		return nil, fmt.Errorf("finding credentials for %s: %w", repo.RegistryStr(), err)
-	}
-	var retry []transport.Option
-	if o.backoff.Steps > 0 {
-		retry = append(retry, transport.WithRetryBackoff(o.backoff))
-	}
-	retry = append(retry, transport.WithRetryPredicate(passing), transport.WithRetryStatusCodes(passingCodes...))
-	rt, err := transport.NewWithContext(ctx, repo.Registry, login, transport.NewRetry(o.transport(), retry...), []string{repo.Scope(transport.PullScope)})
-	switch clear := inClear(err); {
-	case clear != nil: // beside what came of asking it encrypted
-		return nil, fmt.Errorf("greeting %s: %w; %w", repo.RegistryStr(), plain(err), clear)
-	case err != nil:
-		return nil, fmt.Errorf("greeting %s: %w", repo.RegistryStr(), plain(err))
+		return nil, err
 	}
 	return &reader{repo: repo, client: &http.Client{Transport: rt}, jobs: o.jobs(), place: "registry", known: new(known)}, nil
 }

@@ -115,6 +115,9 @@ type Options struct {
 	// to over plain HTTP, if all their addresses are private. Loopback hosts need
 	// not be named.
 	Insecure []string
+	// Session remembers the registries that were read from; nil means that they are
+	// greeted each time.
+	Session *Session
 	// Jobs is how many requests may run at a time; 0 means 8.
 	Jobs int
 	// Progress, if it is set, is told how far Publish has come, from several

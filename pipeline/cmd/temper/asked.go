@@ -75,7 +75,7 @@ func (w *whereabouts) find(args []string) ([]asked, error) {
 		if all[i].opts.Layout != nil {
 			continue
 		}
-		all[i].opts = release.Options{Insecure: w.insecure, Keychain: login}
+		all[i].opts = release.Options{Insecure: w.insecure, Keychain: login, Session: new(release.Session)}
 		if w.offline {
 			all[i].opts.Transport = release.Confined(login.registries...)
 		}
