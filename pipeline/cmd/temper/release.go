@@ -235,6 +235,10 @@ func (f *releaseFlags) judge(ctx context.Context, p *person, layout string, list
 			no.reasons = append(no.reasons, fmt.Sprintf("%s: %s", plainName(e.Name, layout), lie))
 			no.next = "temper build, then temper release"
 		}
+		if err := disproved(e, now); err != nil {
+			no.reasons = append(no.reasons, fmt.Sprintf("%s: %v", plainName(e.Name, layout), err))
+			no.next = "temper build, then temper release"
+		}
 		if other := otherService(e); other != "" {
 			no.reasons = append(no.reasons, fmt.Sprintf("%s is the service %s, as its provenance says", plainName(e.Name, layout), other))
 			no.next = "temper build, then temper release"
