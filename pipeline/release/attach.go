@@ -36,28 +36,29 @@ type attachment struct {
 // own entries, and those of others that it saw. The two forms are written side by
 // side, and what goes into one of them one after the other.
 func (a *attachment) attach(ctx context.Context) error {
+	return each(ctx, a.read.jobs, 2, func(ctx context.Context, i int) error {
+		switch {
+		case i == 0 && a.format.has(Bundle):
+			return a.settle(ctx, "bundles", a.attachBundles)
+		case i == 1 && a.format.has(Legacy):
+			return a.settle(ctx, "legacy signatures", a.attachLegacy)
+		}
+		return nil
+	})
+}
+
+// settle calls a function that writes what is not there until it has nothing to
+// write, and nothing that another can have overwritten since.
+func (a *attachment) settle(ctx context.Context, what string, write func(context.Context) (wrote int, err error)) error {
 	for attempt := range maxAttempts {
 		if err := pause(ctx, attempt, a.patience); err != nil {
 			return err
 		}
-		var bundles, legacy int
-		err := each(ctx, a.read.jobs, 2, func(ctx context.Context, i int) (err error) {
-			switch {
-			case i == 0 && a.format.has(Bundle):
-				if bundles, err = a.attachBundles(ctx); err != nil {
-					return fmt.Errorf("attaching bundles to %s: %w", a.manifest, err)
-				}
-			case i == 1 && a.format.has(Legacy):
-				if legacy, err = a.attachLegacy(ctx); err != nil {
-					return fmt.Errorf("attaching legacy signatures to %s: %w", a.manifest, err)
-				}
-			}
-			return nil
-		})
+		wrote, err := write(ctx)
 		if err != nil {
-			return err
+			return fmt.Errorf("attaching %s to %s: %w", what, a.manifest, err)
 		}
-		if bundles+legacy == 0 {
+		if wrote == 0 {
 			return nil
 		}
 	}

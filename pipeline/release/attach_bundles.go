@@ -33,7 +33,9 @@ type referrer struct {
 func (r *referrer) RawManifest() ([]byte, error)        { return r.raw, nil }
 func (r *referrer) MediaType() (types.MediaType, error) { return r.mediaType, nil }
 
-// attachBundles writes the bundles that are not there and tells how many.
+// attachBundles writes the bundles that are not there. It tells how many of those
+// others can overwrite, which is none where the registry keeps the list itself:
+// what became of those shows when the whole is read back.
 func (a *attachment) attachBundles(ctx context.Context) (wrote int, err error) {
 	have, refs, kept, err := a.read.bundles(ctx, a.Digest, a.signer.verifier)
 	if err != nil {
@@ -61,10 +63,10 @@ func (a *attachment) attachBundles(ctx context.Context) (wrote int, err error) {
 	if err := a.put(ctx, kept, signed...); err != nil {
 		return 0, err
 	}
-	wrote = len(want)
-	if kept { // the registry's own list loses nothing
-		return wrote, nil
+	if kept {
+		return 0, nil
 	}
+	wrote = len(want)
 	for _, gone := range lost(&a.theirs.referrers, refs) {
 		raw, err := a.read.manifest(ctx, gone.Digest, maxManifest)
 		if useless(err) {
