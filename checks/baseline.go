@@ -9,7 +9,7 @@ import (
 	"io"
 	"slices"
 
-	"temper/pattern"
+	"temper/checks/pattern"
 )
 
 // A Baseline is what a check found when the rules were adopted: it is accepted,

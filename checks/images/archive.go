@@ -17,7 +17,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"temper/pattern"
+	"temper/checks/pattern"
 )
 
 // An archive is a form of content that holds other files, or one compressed;

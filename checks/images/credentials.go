@@ -11,7 +11,7 @@ import (
 	"strings"
 	"sync"
 
-	"temper/pattern"
+	"temper/checks/pattern"
 )
 
 // A credential is a form that leaves no doubt: a needle, and what has to follow.

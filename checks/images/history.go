@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"temper/checks"
-	"temper/pattern"
+	"temper/checks/pattern"
 )
 
 var historyPackageManager = &checks.Check[*Image]{

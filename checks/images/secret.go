@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"temper/checks"
-	"temper/pattern"
+	"temper/checks/pattern"
 )
 
 var secret = &checks.Check[*Image]{

@@ -14,7 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"temper/pattern"
+	"temper/checks/pattern"
 )
 
 const (

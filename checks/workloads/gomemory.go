@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"temper/checks"
-	"temper/pattern"
+	"temper/checks/pattern"
 )
 
 // The share of the memory limit that GOMEMLIMIT should be, in percent.

@@ -6,7 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"temper/checks"
-	"temper/pattern"
+	"temper/checks/pattern"
 )
 
 var imageDigest = &checks.Check[*Object]{

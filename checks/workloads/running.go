@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"temper/checks"
-	"temper/pattern"
+	"temper/checks/pattern"
 )
 
 var runCommand = &checks.Check[*Deployed]{

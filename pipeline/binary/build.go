@@ -17,7 +17,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
-	"temper/pattern"
+	"temper/checks/pattern"
 	"temper/pipeline/service"
 )
 

@@ -22,7 +22,7 @@ import (
 	"slices"
 	"strings"
 
-	"temper/pattern"
+	"temper/checks/pattern"
 )
 
 // ErrNoCommit means that the repository does not have the commit, as a shallow

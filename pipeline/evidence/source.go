@@ -14,7 +14,7 @@ import (
 	"github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/common"
 	slsa "github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/v1"
 
-	"temper/pattern"
+	"temper/checks/pattern"
 )
 
 // A Source says which commit of which repository was built.

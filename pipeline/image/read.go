@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
-	"temper/pattern"
+	"temper/checks/pattern"
 	"temper/pipeline/evidence"
 )
 

@@ -21,7 +21,7 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/sync/errgroup"
 
-	"temper/pattern"
+	"temper/checks/pattern"
 	"temper/pipeline/evidence"
 )
 

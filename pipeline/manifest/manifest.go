@@ -20,7 +20,7 @@ import (
 	"text/template"
 	"time"
 
-	"temper/pattern"
+	"temper/checks/pattern"
 	"temper/pipeline/service"
 )
 

@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"temper/checks"
-	"temper/pattern"
+	"temper/checks/pattern"
 	"temper/pipeline/evidence"
 )
 

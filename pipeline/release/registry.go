@@ -26,7 +26,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sync/errgroup"
 
-	"temper/pattern"
+	"temper/checks/pattern"
 )
 
 // A registry holds what anybody put there, so what is read of it is bounded.

@@ -22,7 +22,7 @@ import (
 	_ "github.com/sigstore/cosign/v2/pkg/providers/filesystem"
 	_ "github.com/sigstore/cosign/v2/pkg/providers/github"
 
-	"temper/pattern"
+	"temper/checks/pattern"
 )
 
 // A TokenSource gives an identity token, a JWT that says who signs, each time

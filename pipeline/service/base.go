@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 
-	"temper/pattern"
+	"temper/checks/pattern"
 )
 
 const bases = "builtin, distroless, a reference by digest, or the folder of an OCI layout inside the repository"

@@ -14,7 +14,7 @@ import (
 	"slices"
 	"strings"
 
-	"temper/pattern"
+	"temper/checks/pattern"
 )
 
 // ask returns a service for every main package of the go.work or module in

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"unicode"
 
-	"temper/pattern"
+	"temper/checks/pattern"
 )
 
 // inside returns the absolute path, free of symbolic links, of what text names

@@ -11,7 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"temper/pattern"
+	"temper/checks/pattern"
 	"temper/pipeline/strict"
 )
 

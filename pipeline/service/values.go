@@ -8,7 +8,7 @@ import (
 	"time"
 	"unicode"
 
-	"temper/pattern"
+	"temper/checks/pattern"
 )
 
 // Every function here takes the text of one value and returns what it means,

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"temper/checks/images"
-	"temper/pattern"
+	"temper/checks/pattern"
 	"temper/pipeline/evidence"
 	"temper/pipeline/image"
 	"temper/pipeline/inventory"

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"temper/pattern"
+	"temper/checks/pattern"
 )
 
 func TestNew(t *testing.T) {
