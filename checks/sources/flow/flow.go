@@ -3,9 +3,10 @@
 // [Analyzer] indexes a package once: what each variable, field and parameter may be
 // given, and who calls whom. [Index.Origins] goes back from an expression to what it may
 // be: literals, functions, parameters that nobody in the package fills, calls into other
-// packages. It does not ask in which order statements run, and takes a field to be the
-// same in all values of its struct; calls of functions of the package are entered with
-// their arguments, so that a wrapper around a handler leads to that very handler.
+// packages. Of a local variable it knows which assignments reach a place; otherwise it does
+// not ask in which order statements run, and takes a field to be the same in all values
+// of its struct. Calls of functions of the package are entered with their arguments, so
+// that a wrapper around a handler leads to that very handler.
 //
 // Test files are left out: no binary is made of them.
 package flow
@@ -30,6 +31,8 @@ var Analyzer = &analysis.Analyzer{
 			Info: p.TypesInfo, pkg: p.Pkg,
 			given: make(map[*types.Var][]Value), calls: make(map[*types.Func][]*ast.CallExpr),
 			decls: make(map[*types.Func]*ast.FuncDecl), taken: make(map[*types.Func]bool), params: make(map[*types.Var]param),
+			ranges: make(map[*types.Var]*ast.RangeStmt), defs: make(map[*types.Var][]def),
+			bound: make(map[*types.Var]bound), bindings: make(map[*types.Var]int), varCalls: make(map[*types.Var][]*ast.CallExpr), varTaken: make(map[*types.Var]bool),
 		}
 		for _, f := range p.Files {
 			if !strings.HasSuffix(p.Fset.File(f.FileStart).Name(), "_test.go") {
@@ -54,6 +57,20 @@ type Index struct {
 	decls  map[*types.Func]*ast.FuncDecl
 	taken  map[*types.Func]bool
 	params map[*types.Var]param
+	ranges map[*types.Var]*ast.RangeStmt
+	defs   map[*types.Var][]def
+	// bound are the parameters of literals that a variable is bound to, and bindings how
+	// many values such a variable has.
+	bound    map[*types.Var]bound
+	bindings map[*types.Var]int
+	varCalls map[*types.Var][]*ast.CallExpr
+	varTaken map[*types.Var]bool
+}
+
+// A bound parameter is one of a function literal that a variable is bound to.
+type bound struct {
+	to *types.Var
+	param
 }
 
 // A Store gives a field a value: base.Field = value, or a key of a literal.
@@ -77,7 +94,12 @@ type Value struct {
 	Frame *Frame
 	// elem tells that it is an element of the expression.
 	elem bool
+	// open tells that it is a parameter of which nothing is known by intention.
+	open bool
 }
+
+// Open tells that the value is a parameter of a body that [Index.Open] opened.
+func (v Value) Open() bool { return v.open }
 
 // Elem tells that the value is an element of Expr, of which nobody knows which.
 func (v Value) Elem() bool { return v.elem }
@@ -116,7 +138,14 @@ type param struct {
 
 func (x *Index) read(f *ast.File) {
 	called := make(map[*ast.Ident]bool) // identifiers that are called
+	var around []ast.Node
 	ast.Inspect(f, func(n ast.Node) bool {
+		if n == nil {
+			around = around[:len(around)-1]
+			return true
+		}
+		x.define(n, around)
+		around = append(around, n)
 		switch n := n.(type) {
 		case *ast.FuncDecl:
 			x.declare(n)
@@ -132,6 +161,13 @@ func (x *Index) read(f *ast.File) {
 			if n.Value != nil {
 				x.give(n, n.Value, Value{Expr: n.X, elem: true})
 			}
+			for _, e := range []ast.Expr{n.Key, n.Value} {
+				if id, ok := e.(*ast.Ident); ok {
+					if o, ok := x.Info.ObjectOf(id).(*types.Var); ok {
+						x.ranges[o] = n
+					}
+				}
+			}
 		case *ast.TypeSwitchStmt:
 			x.typeSwitch(n)
 		case *ast.CompositeLit:
@@ -143,10 +179,20 @@ func (x *Index) read(f *ast.File) {
 				if fn, ok := x.Info.Uses[id].(*types.Func); ok && fn.Pkg() == x.pkg {
 					x.calls[fn.Origin()] = append(x.calls[fn.Origin()], n)
 				}
+				if o, ok := x.Info.Uses[id].(*types.Var); ok {
+					x.varCalls[o] = append(x.varCalls[o], n)
+				}
 			}
 		case *ast.Ident:
-			if fn, ok := x.Info.Uses[n].(*types.Func); ok && !called[n] {
-				x.taken[fn.Origin()] = true
+			switch o := x.Info.Uses[n].(type) {
+			case *types.Func:
+				if !called[n] {
+					x.taken[o.Origin()] = true
+				}
+			case *types.Var:
+				if !called[n] {
+					x.varTaken[o] = true
+				}
 			}
 		}
 		return true
@@ -204,6 +250,7 @@ func (x *Index) give(at ast.Node, left ast.Expr, v Value) {
 	case *ast.Ident:
 		if o, ok := x.Info.ObjectOf(l).(*types.Var); ok {
 			x.given[o] = append(x.given[o], v)
+			x.bind(o, v)
 		}
 	case *ast.SelectorExpr:
 		if s := x.Info.Selections[l]; s != nil && s.Kind() == types.FieldVal {
@@ -287,55 +334,6 @@ func (x *Index) Callers(fn *types.Func) (calls []*ast.CallExpr, all bool) {
 	return x.calls[fn], !visible && !x.taken[fn]
 }
 
-// Callee is the function or method that a call names, nil for a function value, a
-// conversion and a builtin.
-func (x *Index) Callee(call *ast.CallExpr) *types.Func {
-	if id := name(call.Fun); id != nil {
-		if fn, ok := x.Info.Uses[id].(*types.Func); ok {
-			return fn.Origin()
-		}
-	}
-	return nil
-}
-
-// IsFunc tells whether the callee of a call is the function of a package, or the
-// method as "Type.Method".
-func (x *Index) IsFunc(call *ast.CallExpr, pkg string, names ...string) bool {
-	fn := x.Callee(call)
-	return fn != nil && Is(fn, pkg, names...)
-}
-
-// Is tells whether a function is one of those of a package; a method is
-// "Type.Method", whether or not its receiver is a pointer.
-func Is(fn *types.Func, pkg string, names ...string) bool {
-	if fn == nil || fn.Pkg() == nil || fn.Pkg().Path() != pkg {
-		return false
-	}
-	called := fn.Name()
-	if r := fn.Signature().Recv(); r != nil {
-		named, ok := types.Unalias(deref(r.Type())).(*types.Named)
-		if !ok {
-			return false
-		}
-		called = named.Obj().Name() + "." + called
-	}
-	for _, n := range names {
-		if n == called {
-			return true
-		}
-	}
-	return false
-}
-
-// IsType tells whether a type, or what it points to, is the named one of a package.
-func IsType(t types.Type, pkg, name string) bool {
-	if t == nil {
-		return false
-	}
-	named, ok := types.Unalias(deref(t)).(*types.Named)
-	return ok && named.Obj().Name() == name && named.Obj().Pkg() != nil && named.Obj().Pkg().Path() == pkg
-}
-
 // Keys tells which values a store is into, by their [Index.Key]: those that its base may
 // be, or that the embedded field in it may hold.
 func (x *Index) Keys(s Store) map[any]bool { return x.keys(s.Base, s.Through) }
@@ -369,6 +367,9 @@ func (x *Index) keys(base ast.Expr, through *types.Var) map[any]bool {
 	}
 	return keys
 }
+
+// Range is the range statement that a variable is the key or the value of, or nil.
+func (x *Index) Range(o *types.Var) *ast.RangeStmt { return x.ranges[o] }
 
 // Given are the values that a variable or field is assigned somewhere in the package.
 func (x *Index) Given(o *types.Var) []Value { return x.given[o] }
