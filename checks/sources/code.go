@@ -48,6 +48,8 @@ var CodeRules = []*Code{
 	setuidCall,
 	debugImport,
 	testImport,
+	serverHost,
+	serverHeaders,
 }
 
 // code makes a rule about Go code of a function that looks at one package. What it

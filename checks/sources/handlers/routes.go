@@ -1,0 +1,120 @@
+package handlers
+
+import (
+	"go/types"
+
+	"temper/checks/sources/flow"
+)
+
+// router is what a router does for all requests: its middleware, and then its routes.
+func (c *Chains) router(key any, t types.Type) Summary {
+	if !isRouter(t) {
+		return leaf(exempt)
+	}
+	if c.routers == nil {
+		c.register()
+	}
+	if c.inRouter[key] {
+		return leaf(exempt)
+	}
+	r := c.routers[key]
+	if r == nil {
+		return leaf(exempt)
+	}
+	c.inRouter[key] = true
+	defer delete(c.inRouter, key)
+	s := leaf(exempt)
+	for _, v := range r.given {
+		s.Own = s.Own.And(v)
+	}
+	hosts := false
+	for _, rt := range r.routes {
+		one, host := c.routed(rt)
+		s, hosts = s.And(one), hosts || host
+	}
+	for _, k := range r.children {
+		s = s.And(c.router(k, t))
+	}
+	for _, d := range r.dark {
+		s = s.And(unknown("what " + d + " adds to a router is not in sight"))
+	}
+	s.Mid = nothing
+	if hosts && s.Own.Host.Level == Missing {
+		s.Own.Host = Part{Wrong, "patterns with a host are no allow-list: a mux answers 404 to other hosts, or takes another pattern; want 400"}
+	}
+	for _, u := range r.uses {
+		s = s.After(c.used(u))
+	}
+	return s
+}
+
+// used is what middleware does that a router is given: one, or a list with "...".
+func (c *Chains) used(v flow.Value) Verdict {
+	if _, list := c.TypesInfo.TypeOf(v.Expr).Underlying().(*types.Slice); list {
+		return c.listed(v)
+	}
+	return c.prefix(v)
+}
+
+// routed is what one route does, and whether its pattern has a host. Nobody asks anything
+// of paths that kubelets and collectors ask.
+func (c *Chains) routed(rt route) (s Summary, host bool) {
+	healthy := false
+	for _, p := range rt.pattern {
+		values, known := c.strings(flow.Value{Expr: p}, 0)
+		if !known {
+			continue
+		}
+		all := true
+		for _, v := range values {
+			h, path := patternPath(v)
+			host = host || h != ""
+			all = all && path != "" && path[0] == '/' && IsHealth(path)
+		}
+		healthy = healthy || all
+	}
+	switch {
+	case healthy:
+		return leaf(exempt), false
+	case rt.handler == nil: // files
+		s = leaf(nothing)
+	default:
+		s = c.argument(flow.Value{Expr: rt.handler})
+	}
+	for _, a := range rt.around {
+		s = s.After(c.prefix(flow.Value{Expr: a}))
+	}
+	return s, host
+}
+
+// defaultMux is what http.DefaultServeMux does, on which this package and all that it
+// imports register.
+func (c *Chains) defaultMux() Summary {
+	if c.routers == nil {
+		c.register()
+	}
+	key := c.defaultKey()
+	s := leaf(exempt)
+	if r := c.routers[key]; r != nil {
+		for _, rt := range r.routes {
+			one, _ := c.routed(rt)
+			s = s.And(one)
+		}
+		for _, d := range r.dark {
+			s = s.And(unknown("what " + d + " adds to http.DefaultServeMux is not in sight"))
+		}
+		for _, v := range r.given {
+			s.Own = s.Own.And(v)
+		}
+	}
+	for _, p := range c.Pkg.Imports() {
+		var f pages
+		if c.ImportPackageFact(p, &f) && f.Default != nil {
+			s.Own = s.Own.And(*f.Default)
+		}
+	}
+	if s.Own == exempt && len(s.Holes) == 0 && c.Pkg.Name() != "main" {
+		return unknown("what is registered on http.DefaultServeMux is not in sight here")
+	}
+	return s
+}
