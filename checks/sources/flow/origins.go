@@ -189,6 +189,10 @@ func (x *Index) element(v Value, w *walk) (next []Value, end bool) {
 				next = append(next, Value{Expr: e, Frame: list.Frame})
 			}
 		case *ast.CallExpr:
+			if x.IsFunc(l, "slices", "All", "Backward", "Values", "Clone") && len(l.Args) == 1 {
+				end = false
+				next = append(next, Value{Expr: l.Args[0], Frame: list.Frame, elem: true})
+			}
 			if id, ok := ast.Unparen(l.Fun).(*ast.Ident); ok && id.Name == "append" && len(l.Args) > 0 && !l.Ellipsis.IsValid() {
 				end = false
 				next = append(next, Value{Expr: l.Args[0], Frame: list.Frame, elem: true})

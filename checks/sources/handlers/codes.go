@@ -68,7 +68,8 @@ var errorCodes = map[string]int{
 	"ErrStatusRequestEntityTooLarge": 413, "ErrInternalServerError": 500, "ErrBadGateway": 502, "ErrServiceUnavailable": 503,
 }
 
-// returnedCodes notes the error that a handler of echo returns.
+// returnedCodes notes the error that a handler of echo returns, or that something is
+// given which answers with it.
 func (a *answer) returnedCodes(e ast.Expr, r *refused) {
 	for _, o := range a.c.x.Origins(a.value(e)) {
 		switch o := o.Expr.(type) {
@@ -100,21 +101,32 @@ func (a *answer) codesOf(call *ast.CallExpr, r *refused) {
 		r.codes[404] = true
 		return
 	}
-	found := false
+	found := len(r.codes)
 	for _, arg := range call.Args {
-		found = a.code(arg, r) || found
+		if !a.code(arg, r) && fn != nil && a.answers(call) {
+			a.returnedCodes(arg, r) // an error that knows its code
+		}
 	}
-	if found || !a.answers(call, fn) {
+	if len(r.codes) > found || !a.answers(call) {
 		return
 	}
 	a.c.steps--
-	if fn != nil && fn.Name() == "ServeHTTP" {
+	if fn == nil {
+		bodies, _ := a.c.x.Enter(call, a.b.Frame)
+		for _, b := range bodies {
+			if plainly(b) {
+				a.c.bodyCodes(b, r)
+			}
+		}
+		return
+	}
+	if fn.Name() == "ServeHTTP" {
 		if sel, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr); ok && a.c.steps > 0 {
 			a.c.codesOfHandler(a.value(sel.X), r)
 		}
 		return
 	}
-	if fn != nil && a.c.x.Decl(fn) == nil {
+	if a.c.x.Decl(fn) == nil {
 		if f, ok := a.c.fact(fn); ok && len(f.Codes) > 0 {
 			for _, n := range f.Codes {
 				r.codes[n] = true
@@ -130,12 +142,8 @@ func (a *answer) codesOf(call *ast.CallExpr, r *refused) {
 	}
 }
 
-// answers tells that a call is given the writer. Handing the request to a next handler
-// is no refusal.
-func (a *answer) answers(call *ast.CallExpr, fn *types.Func) bool {
-	if fn == nil {
-		return false
-	}
+// answers tells that a call is given the writer.
+func (a *answer) answers(call *ast.CallExpr) bool {
 	for _, e := range call.Args {
 		if t := a.c.TypesInfo.TypeOf(e); a.writer(t) || isContext(t) {
 			return true
