@@ -3,6 +3,7 @@ package sources
 import (
 	"go/ast"
 	"go/types"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -56,6 +57,8 @@ type servedHandler struct {
 	at   ast.Node
 	made string
 	handlers.Verdict
+	// paths are those that are answered without a look at the host.
+	paths []string
 }
 
 func (s *servedSet) find(set *serverSet) {
@@ -141,7 +144,7 @@ func (s *servedSet) serve(at ast.Node, made string, sum handlers.Summary) {
 		}
 		f.Params[i] = before
 	}
-	s.all = append(s.all, servedHandler{at, made, v})
+	s.all = append(s.all, servedHandler{at, made, v, slices.Sorted(maps.Keys(sum.Paths))})
 }
 
 // starts are the methods of routers by which they serve themselves, by the index of

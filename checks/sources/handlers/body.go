@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"go/ast"
+	"go/token"
 	"go/types"
 
 	"temper/checks/sources/flow"
@@ -17,16 +18,19 @@ type answer struct {
 	before Verdict
 	next   []Summary
 	codes  map[int]bool
-	reads  Reads
 	// redirects tells that it sends elsewhere, and writes that it answers by itself.
 	redirects, writes bool
 	// paths are the conditions on the path around the node that is looked at.
 	paths []ast.Node
+	// apart are the constant paths that are told apart, and judged is where the host is
+	// looked at first.
+	apart  map[string]token.Pos
+	judged token.Pos
 }
 
 // body looks at a function that answers requests, with what its parameters come from.
 func (c *Chains) body(b flow.Body, taint map[*types.Var]Reads) *answer {
-	a := &answer{c: c, b: b, taint: make(map[*types.Var]Reads), codes: make(map[int]bool)}
+	a := &answer{c: c, b: b, taint: make(map[*types.Var]Reads), codes: make(map[int]bool), apart: make(map[string]token.Pos)}
 	if c.steps--; c.steps < 0 {
 		a.before = all(Unknown, "the chain is too long to be followed")
 		return a
@@ -58,7 +62,15 @@ func (a *answer) summary() Summary {
 		s = leaf(exempt)
 	}
 	s.Mid = nothing
-	return s.After(a.before)
+	s = s.After(a.before)
+	apart := make(map[string]bool)
+	for path, at := range a.apart {
+		if a.judged.IsValid() && at < a.judged || a.before.Host.Level != Held {
+			apart[path] = true
+		}
+	}
+	s.Paths = union(s.Paths, apart)
+	return s
 }
 
 // walk looks at all that the body does. Literals in it are part of it, but for those
@@ -80,11 +92,33 @@ func (a *answer) walk() {
 			a.call(n)
 		case *ast.AssignStmt:
 			a.assign(n)
-		case *ast.SelectorExpr:
-			a.reads |= a.selector(n)
+		case *ast.BinaryExpr:
+			if n.Op == token.EQL || n.Op == token.NEQ {
+				a.tellApart(n.X, n.Y)
+				a.tellApart(n.Y, n.X)
+			}
+		case *ast.SwitchStmt:
+			for _, c := range n.Body.List {
+				for _, e := range c.(*ast.CaseClause).List {
+					a.tellApart(n.Tag, e)
+				}
+			}
 		}
 		return true
 	})
+}
+
+// tellApart notes a path that something is compared with.
+func (a *answer) tellApart(path, constant ast.Expr) {
+	if path == nil || a.c.TypesInfo.Types[constant].Value == nil || !a.isPath(path) {
+		return
+	}
+	values, _ := a.c.strings(a.value(constant), 0)
+	for _, v := range values {
+		if at, ok := a.apart[v]; !ok || constant.Pos() < at {
+			a.apart[v] = constant.Pos()
+		}
+	}
 }
 
 // value is an expression of the body.

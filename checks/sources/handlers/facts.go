@@ -25,6 +25,8 @@ type handling struct {
 	Own, Mid                     Verdict
 	// Holes are its parameters that requests are handed to.
 	Holes map[int]Verdict
+	// Paths are those that are answered without a look at the host.
+	Paths []string
 	// Under are its parameters that are middleware around it all.
 	Under []int
 	Reads Reads
@@ -136,7 +138,7 @@ func (c *Chains) keep(fn *types.Func, s Summary, f *handling) {
 		}
 		f.Holes[i] = before
 	}
-	f.Own, f.Mid = s.Own, s.Mid
+	f.Own, f.Mid, f.Paths = s.Own, s.Mid, slices.Sorted(maps.Keys(s.Paths))
 	for k := range s.Under {
 		if i, ok := c.indexOf(fn, k); ok {
 			f.Under = append(f.Under, i)

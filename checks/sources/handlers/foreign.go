@@ -65,7 +65,7 @@ func (c *Chains) argument(v flow.Value) Summary {
 // filled is what the fact of a function comes to with the arguments of a call; without a
 // call its holes are not in sight.
 func (c *Chains) filled(f handling, call *ast.CallExpr, in *flow.Frame) Summary {
-	s := Summary{Own: f.Own, Mid: f.Mid}
+	s := Summary{Own: f.Own, Mid: f.Mid, Paths: set(f.Paths)}
 	for i, before := range f.Holes {
 		switch arg := argumentOf(call, i); {
 		case i == around:
@@ -90,6 +90,14 @@ func (c *Chains) filled(f handling, call *ast.CallExpr, in *flow.Frame) Summary 
 		}
 	}
 	return s
+}
+
+func set(list []string) map[string]bool {
+	out := make(map[string]bool)
+	for _, s := range list {
+		out[s] = true
+	}
+	return out
 }
 
 func argumentOf(call *ast.CallExpr, i int) ast.Expr {
@@ -164,7 +172,7 @@ func (c *Chains) foreignMiddleware(fn *types.Func) Summary {
 	case transparent(fn):
 		return hole(passed{})
 	case ok && f.Returns:
-		s := Summary{Own: f.Own, Mid: f.Mid}
+		s := Summary{Own: f.Own, Mid: f.Mid, Paths: set(f.Paths)}
 		for i, before := range f.Holes {
 			if i == handlerParam(fn.Signature()) {
 				s.hole(passed{}, before)

@@ -300,6 +300,10 @@ func (a *answer) judge(by Reads, around []ast.Node, branches ...ast.Node) {
 	default:
 		p = Part{Wrong, fmt.Sprintf("%s answers %d to strange hosts, want 400", where, r.least())}
 	}
+	// The end of the condition, which may ask for the path as well.
+	if at := branches[0].Pos(); !a.judged.IsValid() || at < a.judged {
+		a.judged = at
+	}
 	a.before.Host = best(a.before.Host, p)
 }
 

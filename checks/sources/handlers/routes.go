@@ -60,6 +60,7 @@ func (c *Chains) used(v flow.Value) Verdict {
 // of paths that kubelets and collectors ask.
 func (c *Chains) routed(rt route) (s Summary, host bool) {
 	healthy := false
+	paths := make(map[string]bool)
 	for _, p := range rt.pattern {
 		values, known := c.strings(flow.Value{Expr: p}, 0)
 		if !known {
@@ -69,13 +70,18 @@ func (c *Chains) routed(rt route) (s Summary, host bool) {
 		for _, v := range values {
 			h, path := patternPath(v)
 			host = host || h != ""
+			paths[path] = true
 			all = all && path != "" && path[0] == '/' && IsHealth(path)
 		}
 		healthy = healthy || all
 	}
 	switch {
 	case healthy:
-		return leaf(exempt), false
+		s = leaf(exempt)
+		if rt.handler == nil || c.argument(flow.Value{Expr: rt.handler}).Own.Host.Level != Held {
+			s.Paths = paths
+		}
+		return s, false
 	case rt.handler == nil: // files
 		s = leaf(nothing)
 	default:
@@ -83,6 +89,9 @@ func (c *Chains) routed(rt route) (s Summary, host bool) {
 	}
 	for _, a := range rt.around {
 		s = s.After(c.prefix(flow.Value{Expr: a}))
+	}
+	if s.Own.Host.Level < Unknown {
+		s.Paths = union(s.Paths, paths)
 	}
 	return s, host
 }

@@ -92,6 +92,8 @@ type Summary struct {
 	Mid Verdict
 	// Under are the parameters whose middleware is around all of it.
 	Under map[any]bool
+	// Paths are the constant paths that are answered without a look at the host.
+	Paths map[string]bool
 }
 
 func leaf(v Verdict) Summary { return Summary{Own: v} }
@@ -104,6 +106,9 @@ func hole(key any) Summary { return Summary{Own: exempt, Holes: map[any]Verdict{
 // After is the handler behind something that does v.
 func (s Summary) After(v Verdict) Summary {
 	out := Summary{Own: s.Own.After(v), Mid: s.Mid.After(v), Under: s.Under}
+	if v.Host.Level != Held {
+		out.Paths = s.Paths
+	}
 	for k, h := range s.Holes {
 		out.hole(k, h.After(v))
 	}
@@ -122,17 +127,21 @@ func (s *Summary) hole(key any, v Verdict) {
 
 // And is what holds of two handlers both of which are reached.
 func (s Summary) And(o Summary) Summary {
-	out := Summary{Own: s.Own.And(o.Own), Mid: s.Mid.And(o.Mid), Holes: maps.Clone(s.Holes), Under: s.Under}
+	out := Summary{Own: s.Own.And(o.Own), Mid: s.Mid.And(o.Mid), Holes: maps.Clone(s.Holes)}
 	for k, h := range o.Holes {
 		out.hole(k, h)
 	}
-	if len(o.Under) > 0 {
-		out.Under = maps.Clone(s.Under)
-		if out.Under == nil {
-			out.Under = make(map[any]bool)
-		}
-		maps.Copy(out.Under, o.Under)
+	out.Under = union(s.Under, o.Under)
+	out.Paths = union(s.Paths, o.Paths)
+	return out
+}
+
+func union[K comparable](a, b map[K]bool) map[K]bool {
+	if len(a) == 0 {
+		return b
 	}
+	out := maps.Clone(a)
+	maps.Copy(out, b)
 	return out
 }
 
