@@ -2,6 +2,7 @@ package sources
 
 import (
 	"go/ast"
+	"go/token"
 	"go/types"
 	"maps"
 	"reflect"
@@ -178,6 +179,22 @@ func (s *servedSet) start(call *ast.CallExpr, fn *types.Func) {
 			s.serve(call, "the server of "+funcName(fn), s.chains.Of(flow.Value{Expr: sel.X}).After(before))
 		}
 	}
+}
+
+// others are those whose listener others than the machine itself can reach.
+func (p *pass) others(all []servedHandler) (out []servedHandler) {
+	near := make(map[token.Pos]bool)
+	for _, l := range p.listenings() {
+		if l.reach == itself {
+			near[l.at.End()] = true
+		}
+	}
+	for _, s := range all {
+		if !near[s.at.End()] {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // loopback tells an address that is of the machine itself.

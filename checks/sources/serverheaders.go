@@ -28,13 +28,13 @@ JSON needs neither. Health endpoints may go without.`,
 	Bad: `http.ListenAndServe(":8080", mux)`,
 }, func(p *pass) {
 	set := p.ResultOf[served].(*servedSet)
-	for _, s := range set.all {
+	for _, s := range p.others(set.all) {
 		p.header(s, s.Sniff, "X-Content-Type-Options: nosniff")
 		if set.chains.HTML() {
 			p.header(s, s.Frame, "X-Frame-Options or a Content-Security-Policy with frame-ancestors")
 		}
 	}
-}, served)
+}, served, originsOf)
 
 // header reports what the handlers of a server lack of a header.
 func (p *pass) header(s servedHandler, part handlers.Part, name string) {

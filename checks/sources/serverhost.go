@@ -35,7 +35,7 @@ have endpoints of health, metrics and profiles are left alone.`,
 	Bad: `http.ListenAndServe(":8080", mux)`,
 }, func(p *pass) {
 	const fix = "put a handler in front that answers 400 where r.Host is none of the service's names"
-	for _, s := range p.ResultOf[served].(*servedSet).all {
+	for _, s := range p.others(p.ResultOf[served].(*servedSet).all) {
 		switch s.Host.Level {
 		case handlers.Missing:
 			p.report(s.at, fix, "no handler of %s looks at r.Host", s.made)
@@ -45,4 +45,4 @@ have endpoints of health, metrics and profiles are left alone.`,
 			p.undecided(s.at, "whether %s refuses strange hosts: %s", s.made, s.Host.Why)
 		}
 	}
-}, served)
+}, served, originsOf)

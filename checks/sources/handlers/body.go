@@ -4,6 +4,8 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"slices"
+	"strings"
 
 	"temper/checks/sources/flow"
 )
@@ -22,6 +24,8 @@ type answer struct {
 	redirects, writes bool
 	// paths are the conditions on the path around the node that is looked at.
 	paths []ast.Node
+	// kept names what keeps the writer, to answer by other means.
+	kept string
 	// apart are the constant paths that are told apart, and judged is where the host is
 	// looked at first.
 	apart  map[string]token.Pos
@@ -62,6 +66,9 @@ func (a *answer) summary() Summary {
 		s = leaf(exempt)
 	}
 	s.Mid = nothing
+	if len(a.next) == 0 && a.kept != "" {
+		s.Own.dim(a.kept + " has the writer, and sets headers that are not in sight")
+	}
 	s = s.After(a.before)
 	apart := make(map[string]bool)
 	for path, at := range a.apart {
@@ -92,6 +99,12 @@ func (a *answer) walk() {
 			a.call(n)
 		case *ast.AssignStmt:
 			a.assign(n)
+		case *ast.CompositeLit:
+			for _, e := range n.Elts {
+				if isWriter(a.c.TypesInfo.TypeOf(plain(e))) {
+					a.kept = types.ExprString(n.Type)
+				}
+			}
 		case *ast.BinaryExpr:
 			if n.Op == token.EQL || n.Op == token.NEQ {
 				a.tellApart(n.X, n.Y)
@@ -301,6 +314,9 @@ func (a *answer) merge(o *answer) {
 	a.before = a.before.After(o.before)
 	a.next = append(a.next, o.next...)
 	a.redirects, a.writes = a.redirects || o.redirects, a.writes || o.writes
+	if o.kept != "" {
+		a.kept = o.kept
+	}
 }
 
 // outside takes over what a function of another package does.
@@ -310,6 +326,9 @@ func (a *answer) outside(call *ast.CallExpr, fn *types.Func) {
 		return
 	}
 	f, ok := a.c.fact(fn)
+	if a.keeps(call, fn, ok) {
+		a.kept = called(fn)
+	}
 	if ok && f.Answers {
 		if len(f.Holes) > 0 {
 			a.goOn(a.c.filled(f, call, a.b.Frame))
@@ -326,6 +345,24 @@ func (a *answer) outside(call *ast.CallExpr, fn *types.Func) {
 			a.goOn(a.c.argument(a.value(arg)))
 		}
 	}
+}
+
+// keeps tells that a function of another package may answer later with the writer that
+// it is given: it returns something, or nobody has looked at it.
+func (a *answer) keeps(call *ast.CallExpr, fn *types.Func, looked bool) bool {
+	if fn.Pkg() == nil || !strings.Contains(fn.Pkg().Path(), ".") { // the standard library
+		return false
+	}
+	if !slices.ContainsFunc(call.Args, func(e ast.Expr) bool { return isWriter(a.c.TypesInfo.TypeOf(e)) }) {
+		return false
+	}
+	results := fn.Signature().Results()
+	for i := range results.Len() {
+		if t := results.At(i).Type(); namedOf(t) != nil && t.String() != "error" {
+			return true
+		}
+	}
+	return !looked
 }
 
 // note keeps what a call answers with.

@@ -176,6 +176,9 @@ func (c *Chains) stateAnswers(fn *types.Func, b flow.Body, f *handling) {
 	s := a.summary()
 	c.keep(fn, s, f)
 	f.Mid = a.before
+	if a.kept != "" && len(a.next) == 0 {
+		f.Mid.dim(called(fn) + " sets headers that are not in sight")
+	}
 	r := refused{codes: make(map[int]bool)}
 	c.bodyCodes(b, &r)
 	f.Codes = slices.Sorted(maps.Keys(r.codes))

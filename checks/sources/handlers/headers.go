@@ -19,6 +19,11 @@ func best(a, b Part) Part {
 	return a
 }
 
+// dim says that headers may be set that are not in sight.
+func (v *Verdict) dim(why string) {
+	v.Sniff, v.Frame = best(v.Sniff, Part{Unknown, why}), best(v.Frame, Part{Unknown, why})
+}
+
 // set notes a header that is set, whose name and value may be a pair of a list.
 func (c *Chains) set(v *Verdict, name, value flow.Value) {
 	pairs := c.pairs(name)
@@ -26,10 +31,12 @@ func (c *Chains) set(v *Verdict, name, value flow.Value) {
 		pairs = [][2]flow.Value{{name, value}}
 	}
 	for _, pair := range pairs {
-		if names, known := c.strings(pair[0], 0); known {
-			for _, n := range names {
-				c.setOne(v, n, pair[1])
-			}
+		names, known := c.strings(pair[0], 0)
+		if !known {
+			v.dim("headers are set whose names are no constants")
+		}
+		for _, n := range names {
+			c.setOne(v, n, pair[1])
 		}
 	}
 }

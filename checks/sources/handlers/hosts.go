@@ -51,6 +51,11 @@ func (a *answer) of(e ast.Expr) (r Reads) {
 	}
 	ast.Inspect(e, func(n ast.Node) bool {
 		switch n := n.(type) {
+		case *ast.BinaryExpr:
+			if n.Op == token.ADD { // what is put together is the name of something else
+				r |= (a.of(n.X) | a.of(n.Y)) & readsHost
+				return false
+			}
 		case *ast.SelectorExpr:
 			r |= a.selector(n)
 		case *ast.Ident:
