@@ -11,14 +11,6 @@ import (
 	"temper/checks/sources/flow"
 )
 
-// best is the higher of two parts.
-func best(a, b Part) Part {
-	if b.Level > a.Level {
-		return b
-	}
-	return a
-}
-
 // dim says that headers may be set that are not in sight.
 func (v *Verdict) dim(why string) {
 	v.Sniff, v.Frame = best(v.Sniff, Part{Unknown, why}), best(v.Frame, Part{Unknown, why})

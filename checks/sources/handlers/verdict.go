@@ -60,20 +60,24 @@ func each(a, b Verdict, do func(a, b Part) Part) Verdict {
 	return out
 }
 
+// best is the higher of two parts. Of equals it is always the same one, in whatever
+// order they come.
+func best(a, b Part) Part {
+	if b.Level > a.Level || b.Level == a.Level && b.Why < a.Why {
+		return b
+	}
+	return a
+}
+
 // After is what two handlers do of which one follows the other.
 func (v Verdict) After(o Verdict) Verdict {
-	return each(v, o, func(a, b Part) Part {
-		if b.Level > a.Level {
-			return b
-		}
-		return a
-	})
+	return each(v, o, best)
 }
 
 // And is what holds of two ways that requests take.
 func (v Verdict) And(o Verdict) Verdict {
 	return each(v, o, func(a, b Part) Part {
-		if b.Level < a.Level {
+		if b.Level < a.Level || b.Level == a.Level && b.Why < a.Why {
 			return b
 		}
 		return a
