@@ -1,11 +1,9 @@
 package sources
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/gob"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -83,7 +81,7 @@ type record struct {
 type recordedFact struct {
 	Path objectpath.Path
 	Kind string
-	Gob  []byte
+	Fact json.RawMessage
 }
 
 // recall takes what is remembered of a package for seen.
@@ -110,7 +108,7 @@ func (r *run) recall(_ context.Context, s *seen) error {
 			return fmt.Errorf("reading what is remembered of package %s: no rule states facts of type %s", s.Path, f.Kind)
 		}
 		value := reflect.New(kind.Elem())
-		if err := gob.NewDecoder(bytes.NewReader(f.Gob)).DecodeValue(value); err != nil {
+		if err := json.Unmarshal(f.Fact, value.Interface()); err != nil {
 			return fmt.Errorf("reading what is remembered of package %s: %s: %w", s.Path, f.Kind, err)
 		}
 		if f.Path == "" {
@@ -130,11 +128,11 @@ func (r *run) remember(s *seen) error {
 	}
 	of := record{Found: s.found}
 	add := func(path objectpath.Path, kind reflect.Type, f analysis.Fact) error {
-		var b bytes.Buffer
-		if err := gob.NewEncoder(&b).Encode(f); err != nil {
+		text, err := json.Marshal(f)
+		if err != nil {
 			return fmt.Errorf("remembering package %s: %w", s.Path, err)
 		}
-		of.Facts = append(of.Facts, recordedFact{path, nameOf(kind), b.Bytes()})
+		of.Facts = append(of.Facts, recordedFact{path, nameOf(kind), text})
 		return nil
 	}
 	for at, f := range s.facts.paths {
