@@ -32,7 +32,7 @@ func block(t *testing.T, command string) string {
 func TestReadmeListsTheVerbs(t *testing.T) {
 	var want strings.Builder
 	for _, c := range newRoot(&person{}).Commands() {
-		if c.Name() != "completion" && c.Name() != "help" {
+		if c.Name() != "completion" && c.Name() != "help" && !c.Hidden {
 			fmt.Fprintf(&want, "%-10s  %s\n", c.Name(), c.Short)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"temper/checks"
 	"temper/checks/images"
+	"temper/checks/sources"
 	"temper/pipeline/evidence"
 	"temper/pipeline/image"
 	"temper/pipeline/release"
@@ -46,7 +47,9 @@ tag never names an image that does not verify.
 
 A report in a folder is a claim, so the waivers in it are none: an image that breaks
 a rule is released only where --waivers names a temper.yaml that accepts it. The
-report that is signed is the one of this very check, waivers included.
+report that is signed is the one of this very check, waivers included, with what the
+build found in the code: nobody else has seen that, and what it found must be waived as
+all else.
 
 A release starts nothing. What temper probe saw of the very images goes into the
 signed reports with --probed, and what it found must be waived as all else.
@@ -225,6 +228,11 @@ func (f *releaseFlags) judge(ctx context.Context, p *person, layout string, list
 			}
 			j.Report = checks.Join(j.Report, seen)
 		}
+		code, err := claimedOfCode(e)
+		if err != nil {
+			return nil, err
+		}
+		j.Report = checks.Join(j.Report, code)
 		if reports[i], err = waive(j.Report, waived, now); err != nil {
 			return nil, err
 		}
@@ -269,6 +277,43 @@ func otherService(e image.Entry) string {
 		}
 	}
 	return ""
+}
+
+// claimedOfCode is what the build reported about the code, which nobody else has seen: it
+// is the builder's word, as the provenance is. What a comment in the source accepts stays
+// accepted; the waivers of a temper.yaml are for whoever releases to give.
+func claimedOfCode(e image.Entry) (*checks.Report, error) {
+	about := namesOf(sources.AllRules())
+	out := new(checks.Report)
+	for _, s := range e.Statements {
+		if s.PredicateType != evidence.TestResult {
+			continue
+		}
+		r, err := s.Report()
+		if err != nil {
+			return nil, fmt.Errorf("reading the report of %s: %w", e.Name, err)
+		}
+		for _, rule := range r.Rules {
+			if slices.Contains(about, rule) && !slices.Contains(out.Rules, rule) {
+				out.Rules = append(out.Rules, rule)
+			}
+		}
+		for _, f := range r.Findings {
+			if !slices.Contains(about, f.Rule) {
+				continue
+			}
+			if f.Baseline = false; f.Waived != nil && f.Waived.Source == "" {
+				f.Waived = nil
+			}
+			out.Findings = append(out.Findings, f)
+		}
+		for _, n := range r.Notices {
+			if n.Kind == checks.LeftOut || n.Kind == checks.RuleUndecided && slices.Contains(about, n.Rule) {
+				out.Notices = append(out.Notices, n)
+			}
+		}
+	}
+	return out, nil
 }
 
 // claimsWaivers tells whether the report in the layout speaks of waivers.

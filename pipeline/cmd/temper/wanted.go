@@ -7,6 +7,7 @@ import (
 
 	"temper/checks/images"
 	"temper/checks/probes"
+	"temper/checks/sources"
 	"temper/pipeline/policy"
 	"temper/pipeline/release"
 )
@@ -25,8 +26,10 @@ func (f *verifyFlags) wanted(ctx context.Context) (*policy.Policy, error) {
 		return &policy.Policy{Signers: []policy.Signer{signer}}, nil
 	}
 	known := policy.Known{
-		Rules:     ruleNames(),
-		Groups:    map[string][]string{"images": namesOf(images.AllRules()), "probes": namesOf(probes.AllRules())},
+		Rules: ruleNames(),
+		Groups: map[string][]string{
+			"images": namesOf(images.AllRules()), "sources": namesOf(sources.AllRules()), "probes": namesOf(probes.AllRules()),
+		},
 		Root:      func() (*release.TrustedRoot, error) { return trustedRoot(f.trustedRoot) },
 		RootNamed: f.trustedRoot != "",
 		Offline:   f.offline,
