@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"go/ast"
 	"go/types"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/tools/go/ast/inspector"
 
 	"temper/checks"
+	"temper/checks/pattern"
 )
 
 var debugRoutes = code(checks.Rule{
@@ -69,13 +69,13 @@ var pages = map[string]string{
 	"github.com/felixge/fgprof.Handler":               "profiles",
 }
 
-var profiler = regexp.MustCompile(`^github\.com/go-chi/chi(/v\d+)?/middleware\.Profiler$`)
+var profiler = pattern.New(`^github\.com/go-chi/chi(/v\d+)?/middleware\.Profiler$`)
 
 // page is what an identifier makes a page of; empty if nothing.
 func (r *debugRouting) page(n *ast.Ident) string {
 	switch obj := r.TypesInfo.Uses[n].(type) {
 	case *types.Func:
-		if profiler.MatchString(obj.FullName()) {
+		if profiler().MatchString(obj.FullName()) {
 			return "profiles"
 		}
 		return pages[obj.FullName()]
@@ -140,7 +140,7 @@ func enclosingFunction(c inspector.Cursor) ast.Node {
 }
 
 // guarding are names of what asks who calls.
-var guarding = regexp.MustCompile(`(?i)auth|admin|token|jwt|basic|local|intern|protect|allow|require|guard|secur|restrict`)
+var guarding = pattern.New(`(?i)auth|admin|token|jwt|basic|local|intern|protect|allow|require|guard|secur|restrict`)
 
 // routed finds the call that routes a page: the routers that it is a method of, and
 // by what the page is guarded.
@@ -205,7 +205,7 @@ func (r *debugRouting) guard(router ast.Expr, c inspector.Cursor) string {
 			break
 		}
 		for _, arg := range call.Args {
-			if said := types.ExprString(arg); guarding.MatchString(said) && r.TypesInfo.Types[arg].Value == nil {
+			if said := types.ExprString(arg); guarding().MatchString(said) && r.TypesInfo.Types[arg].Value == nil {
 				return said
 			}
 		}
@@ -223,7 +223,7 @@ func (r *debugRouting) guard(router ast.Expr, c inspector.Cursor) string {
 				continue
 			}
 			for _, arg := range call.Args {
-				if said := types.ExprString(arg); guarding.MatchString(said) && r.TypesInfo.Types[arg].Value == nil {
+				if said := types.ExprString(arg); guarding().MatchString(said) && r.TypesInfo.Types[arg].Value == nil {
 					return said
 				}
 			}

@@ -3,12 +3,13 @@ package sources
 import (
 	"go/ast"
 	"go/constant"
-	"regexp"
 	"strings"
+
+	"temper/checks/pattern"
 )
 
 // asking are the functions that give a string of the request as it came.
-var asking = regexp.MustCompile(`^(\(\*net/http\.Request\)\.(FormValue|PostFormValue|PathValue|Referer)` +
+var asking = pattern.New(`^(\(\*net/http\.Request\)\.(FormValue|PostFormValue|PathValue|Referer)` +
 	`|github\.com/go-chi/chi(/v\d+)?\.URLParam` +
 	`|\(\*github\.com/gin-gonic/gin\.Context\)\.(Query|DefaultQuery|GetQuery|PostForm|DefaultPostForm|GetPostForm|Param|GetHeader)` +
 	`|\(\*?github\.com/labstack/echo(/v\d+)?\.Context\)\.(QueryParam|FormValue|Param)` +
@@ -20,7 +21,7 @@ func (p *pass) asks(e ast.Expr) bool {
 	switch e := ast.Unparen(e).(type) {
 	case *ast.CallExpr:
 		name := p.callee(e)
-		if asking.MatchString(name) {
+		if asking().MatchString(name) {
 			return true
 		}
 		sel, ok := ast.Unparen(e.Fun).(*ast.SelectorExpr)

@@ -2,10 +2,11 @@ package sources
 
 import (
 	"go/ast"
-	"regexp"
 	"strings"
+	"sync"
 
 	"temper/checks"
+	"temper/checks/pattern"
 )
 
 var testImport = code(checks.Rule{
@@ -34,13 +35,15 @@ those import (storetest).`,
 
 // testSupport matches the names and paths of packages that say they are for tests, such
 // as storetest, mocks and internal/testutil.
-var testSupport = regexp.MustCompile(`(?i)(^|[/_-])(e2e|fakes?|fixtures?|stubs?|tests?|testing)($|[/_-])|(tests?|testing|testutils?|testhelpers?|testdata|mocks?|fakes?)$|(^|/)test|(^|/)mock`)
+var testSupport = pattern.New(`(?i)(^|[/_-])(e2e|fakes?|fixtures?|stubs?|tests?|testing)($|[/_-])|(tests?|testing|testutils?|testhelpers?|testdata|mocks?|fakes?)$|(^|/)test|(^|/)mock`)
 
 // forTests tells whether a package's name or path says that it is for tests.
-func forTests(name string) bool { return testSupport.MatchString(unrelated.Replace(name)) }
+func forTests(name string) bool { return testSupport().MatchString(unrelated().Replace(name)) }
 
 // unrelated are words that end in test and mean something else.
-var unrelated = strings.NewReplacer("latest", "", "contest", "", "attest", "", "protest", "", "fastest", "")
+var unrelated = sync.OnceValue(func() *strings.Replacer {
+	return strings.NewReplacer("latest", "", "contest", "", "attest", "", "protest", "", "fastest", "")
+})
 
 // testModules are those for tests alone, and what they are.
 var testModules = map[string]string{

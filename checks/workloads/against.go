@@ -33,6 +33,9 @@ type Image struct {
 	// Hosts are the names that the service answers to, none where it answers to
 	// any, and Exempt the paths that it serves under every name.
 	Hosts, Exempt []string
+	// Guarded tells that it refuses names that are not its own, also where it is not
+	// known which those are.
+	Guarded bool
 	// Look returns what is at an absolute path in the image, after all links.
 	Look func(path string) (File, bool)
 }

@@ -327,7 +327,10 @@ Probe a path that the service exempts, such as /healthz, or ask by a name:
 httpGet: {httpHeaders: [{name: Host, value: NAME}]}.`,
 	},
 	Run: eachRun(func(r run, out *pass) {
-		if len(r.image.Hosts) == 0 {
+		// Where only the code says that there is a guard, its exemptions are known if
+		// there are some: it may tell paths apart in ways that nobody has followed.
+		guarded := r.image.Guarded && len(r.image.Exempt) > 0
+		if len(r.image.Hosts) == 0 && !guarded {
 			return
 		}
 		for _, h := range r.handlers() {
@@ -341,14 +344,18 @@ httpGet: {httpHeaders: [{name: Host, value: NAME}]}.`,
 					host = header.Value
 				}
 			}
-			if slices.Contains(r.image.Exempt, asked) || slices.Contains(r.image.Hosts, host) {
+			if slices.Contains(r.image.Exempt, asked) || slices.Contains(r.image.Hosts, host) || len(r.image.Hosts) == 0 && host != "" {
 				continue
 			}
-			said := "the kubelet asks by the pod's address"
+			said, name := "the kubelet asks by the pod's address", "NAME"
 			if host != "" {
 				said = "the kubelet asks by the name " + host
 			}
-			out.here(h.at.join("httpGet"), fmt.Sprintf("httpHeaders: [{name: Host, value: %s}]", r.image.Hosts[0]), "%s for %s, and %s answers to %s only", said, asked, r.image.Name, strings.Join(r.image.Hosts, ", "))
+			answers := "answers strangers for " + strings.Join(r.image.Exempt, ", ") + " only"
+			if len(r.image.Hosts) > 0 {
+				name, answers = r.image.Hosts[0], "answers to "+strings.Join(r.image.Hosts, ", ")+" only"
+			}
+			out.here(h.at.join("httpGet"), fmt.Sprintf("httpHeaders: [{name: Host, value: %s}]", name), "%s for %s, and %s %s", said, asked, r.image.Name, answers)
 		}
 	}),
 }

@@ -6,10 +6,10 @@ import (
 	"go/token"
 	"go/types"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
+	"temper/checks/pattern"
 	"temper/checks/sources/flow"
 )
 
@@ -216,7 +216,7 @@ func sameTree(a, b string) bool {
 	return slices.Equal(x[:min(n, len(x))], y[:min(n, len(y))])
 }
 
-var tag = regexp.MustCompile(`(?i)<(!doctype html|html|body|h[1-6]|div|form|script)\b`)
+var tag = pattern.New(`(?i)<(!doctype html|html|body|h[1-6]|div|form|script)\b`)
 
 // writesHTML tells that the code of the package has HTML in it, or serves files.
 func (c *Chains) writesHTML() bool {
@@ -245,7 +245,7 @@ func (c *Chains) writesHTML() bool {
 			}
 			if tv := c.TypesInfo.Types[lit]; tv.Value != nil {
 				s := constant.StringVal(tv.Value)
-				found = strings.Contains(strings.ToLower(s), "text/html") || tag.MatchString(s)
+				found = strings.Contains(strings.ToLower(s), "text/html") || tag().MatchString(s)
 			}
 			return true
 		})

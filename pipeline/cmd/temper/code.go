@@ -44,6 +44,12 @@ func (l *line) code(ctx context.Context, one *product) (*checks.Report, error) {
 			break // the files are the same for all of them
 		}
 	}
+	if len(one.service.Manifests) > 0 {
+		var err error
+		if one.hosts, err = sources.HostCheckOf(ctx, l.looked, programs...); err != nil {
+			return nil, err
+		}
+	}
 	return sources.Check(ctx, one.service.Name, sources.CodeRules, l.looked, programs...)
 }
 

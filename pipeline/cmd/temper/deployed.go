@@ -162,6 +162,9 @@ func (l *line) deployed(ctx context.Context, m *manifestReader, products []*prod
 	for _, one := range products {
 		if d := one.deployable; d != nil {
 			d.image.Hosts, d.image.Exempt = answers(one.service)
+			if one.hosts.Checked && !one.hosts.Undecided {
+				d.image.Guarded, d.image.Exempt = true, append(d.image.Exempt, one.hosts.Paths...)
+			}
 			m.against = append(m.against, d)
 		}
 	}

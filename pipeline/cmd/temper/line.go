@@ -67,6 +67,8 @@ type product struct {
 	digest    v1.Hash
 	images    []evidence.Image
 	report    *checks.Report
+	// hosts are what its code does about names that are not its own, if it has manifests.
+	hosts sources.HostCheck
 	// deployable is what its manifests are held against.
 	deployable *deployable
 	// depicted is what the page shows of the images, if there is to be one.
