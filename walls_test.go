@@ -50,7 +50,7 @@ var may = map[string][]string{
 	"temper/pipeline/engine":         {},
 	"temper/pipeline/cmd/temper": {
 		"temper/checks/pattern",
-		"temper/checks", "temper/checks/executables", "temper/checks/images", "temper/checks/page", "temper/checks/probes", "temper/checks/sources",
+		"temper/checks", "temper/checks/executables", "temper/checks/images", "temper/checks/memory", "temper/checks/page", "temper/checks/probes", "temper/checks/sources",
 		"temper/checks/workloads",
 		"temper/pipeline/admission", "temper/pipeline/binary", "temper/pipeline/checkout", "temper/pipeline/difference", "temper/pipeline/evidence",
 		"temper/pipeline/image", "temper/pipeline/inventory", "temper/pipeline/lane", "temper/pipeline/license", "temper/pipeline/manifest", "temper/pipeline/policy", "temper/pipeline/program", "temper/pipeline/release", "temper/pipeline/sandbox",

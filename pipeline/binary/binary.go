@@ -8,6 +8,8 @@
 package binary
 
 import (
+	"time"
+
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"temper/checks/executables"
@@ -25,6 +27,10 @@ type Binary struct {
 	Size int64
 	// Facts are what the file says of itself.
 	Facts *executables.Facts
+	// Inputs name all that went into it, by content; empty where that is not known.
+	Inputs string
+
+	began time.Time // when it was compiled, zero where it was not
 }
 
 // Modules lists the paths of the modules that are linked in beside the main one,

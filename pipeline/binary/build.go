@@ -67,6 +67,18 @@ func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchai
 	if err := c.distrust(); err != nil {
 		return nil, err
 	}
+	if settings, err := settings(svc, p, t, opts); err == nil {
+		if name := c.unchanged(t.Root, settings); name != "" {
+			if b, err := look(c.out(), p); err == nil {
+				b.Inputs = name
+				return b, nil
+			}
+		}
+	}
+	began := time.Now()
+	if err := os.Remove(c.inputs()); err != nil && !os.IsNotExist(err) {
+		return nil, fmt.Errorf("removing what is known of the last build: %w", err)
+	}
 	args, err := arguments(svc, c.out(), opts)
 	if err != nil {
 		return nil, err
@@ -101,6 +113,7 @@ func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchai
 		os.Remove(c.out())
 		return nil, fmt.Errorf("service %s: %w", svc.Name, err)
 	}
+	b.began = began
 	return b, c.remember(b)
 }
 

@@ -48,6 +48,8 @@ func (c cacheDir) tmp() string             { return c.path("tmp") }
 func (c cacheDir) out() string             { return filepath.Join(c.path("bin"), "service") }
 func (c cacheDir) sum() string             { return filepath.Join(c.path("bin"), "service.sha256") }
 
+func (c cacheDir) inputs() string { return filepath.Join(c.path("bin"), "inputs.json") }
+
 // distrust removes the binary of the last build unless its content is what
 // that build left: Go takes an output for current by the build id inside it,
 // and would keep one whose other bytes have changed.
@@ -58,7 +60,7 @@ func (c cacheDir) distrust() error {
 			return nil
 		}
 	}
-	for _, path := range []string{c.sum(), c.out()} {
+	for _, path := range []string{c.sum(), c.inputs(), c.out()} {
 		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 			return fmt.Errorf("removing the last build: %w", err)
 		}

@@ -15,6 +15,8 @@ type Package struct {
 	GoFiles []string
 	// IgnoredGoFiles are those that are for other platforms or build tags.
 	IgnoredGoFiles []string
+	// EmbedFiles are those that it embeds, relative to Dir.
+	EmbedFiles []string
 	// CgoFiles are those for which it needs a C compiler, and only listed where there
 	// may be one.
 	CgoFiles []string
@@ -49,7 +51,7 @@ type PackageError struct{ Pos, Err string }
 // reads, about what follows them.
 func ListArguments(tags []string) []string {
 	args := []string{"list", "-export", "-deps",
-		"-json=ImportPath,Name,Dir,GoFiles,IgnoredGoFiles,Imports,ImportMap,Export,BuildID,Standard,DepOnly,Module,Error"}
+		"-json=ImportPath,Name,Dir,GoFiles,IgnoredGoFiles,EmbedFiles,Imports,ImportMap,Export,BuildID,Standard,DepOnly,Module,Error"}
 	if len(tags) > 0 {
 		args = append(args, "-tags="+strings.Join(tags, ","))
 	}

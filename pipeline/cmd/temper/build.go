@@ -116,10 +116,13 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 	if !f.private {
 		l.share = shared(l.cache)
 	}
-	if l.memory, err = memory(l.cache); err != nil {
+	if l.memory, err = layersRead(l.cache); err != nil {
 		return err
 	}
 	if l.looked, err = looked(l.cache); err != nil {
+		return err
+	}
+	if l.judged, err = seenBefore(l.cache); err != nil {
 		return err
 	}
 	if l.created, err = parseCreated(f.created, repo); err != nil {

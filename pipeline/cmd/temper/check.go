@@ -194,7 +194,7 @@ func (f *checkFlags) memory() (*images.Memory, error) {
 	if err != nil {
 		return nil, err
 	}
-	return memory(cache)
+	return layersRead(cache)
 }
 
 // looked is what to go by of earlier looks at Go code.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"temper/checks"
+	"temper/checks/memory"
 	"temper/checks/sources"
 	"temper/pipeline/binary"
 	"temper/pipeline/program"
@@ -27,30 +29,89 @@ func looked(cache string) (*sources.Memory, error) {
 	return sources.NewMemory(filepath.Join(cache, "looked"))
 }
 
+// seenBefore holds the reports about the code of services.
+func seenBefore(cache string) (*memory.Folder, error) {
+	return memory.Open(filepath.Join(cache, "code"))
+}
+
+// seenCode is what is remembered of the code of a service, by the inputs of its binaries.
+type seenCode struct {
+	Report *checks.Report
+	Hosts  sources.HostCheck
+}
+
 // code judges the Go code that a service's binaries are made of.
-func (l *line) code(ctx context.Context, one *product) (*checks.Report, error) {
-	var programs []*sources.Program
-	for _, platform := range l.repo.Platforms {
-		imports, err := l.imports(ctx, one, platform)
-		if err != nil {
-			return nil, err
+func (l *line) code(ctx context.Context, one *product, bins []*binary.Binary) (*checks.Report, error) {
+	var seen seenCode
+	if key := nameOfCode(one.service, bins); key != "" && l.judged != nil {
+		if text := l.judged.Load(key); text != nil && json.Unmarshal(text, &seen) == nil && seen.Report != nil {
+			one.hosts = seen.Hosts
+			return seen.Report, nil
 		}
-		p, err := program.Of(one.service, platform, imports)
-		if err != nil {
-			return nil, err
-		}
-		programs = append(programs, p)
-		if !program.Varies(one.service, imports) {
-			break // the files are the same for all of them
-		}
+	}
+	programs, err := l.programs(ctx, one, bins)
+	if err != nil {
+		return nil, err
 	}
 	if len(one.service.Manifests) > 0 {
-		var err error
-		if one.hosts, err = sources.HostCheckOf(ctx, l.looked, programs...); err != nil {
+		if seen.Hosts, err = sources.HostCheckOf(ctx, l.looked, programs...); err != nil {
 			return nil, err
 		}
 	}
-	return sources.Check(ctx, one.service.Name, sources.CodeRules, l.looked, programs...)
+	if seen.Report, err = sources.Check(ctx, one.service.Name, sources.CodeRules, l.looked, programs...); err != nil {
+		return nil, err
+	}
+	one.hosts = seen.Hosts
+	if key := nameOfCode(one.service, bins); key != "" && l.judged != nil {
+		text, err := json.Marshal(seen)
+		if err != nil {
+			return nil, err
+		}
+		if err := l.judged.Save(key, text); err != nil {
+			return nil, err
+		}
+	}
+	return seen.Report, nil
+}
+
+// programs are what the binaries are made of, one for all of them where the files are
+// the same. What went into the binaries is noted on the way.
+func (l *line) programs(ctx context.Context, one *product, bins []*binary.Binary) ([]*sources.Program, error) {
+	var programs []*sources.Program
+	var imports *binary.Imports
+	varies := true
+	for i, platform := range l.repo.Platforms {
+		if varies {
+			var err error
+			if imports, err = l.imports(ctx, one, platform); err != nil {
+				return nil, err
+			}
+			p, err := program.Of(one.service, platform, imports)
+			if err != nil {
+				return nil, err
+			}
+			programs = append(programs, p)
+			varies = program.Varies(one.service, imports)
+		}
+		if err := bins[i].Remember(ctx, one.service, one.toolchain, l.options(), imports); err != nil {
+			return nil, err
+		}
+	}
+	return programs, nil
+}
+
+// nameOfCode names the code of a service by all that its binaries were made from, empty
+// where that is not known of one of them.
+func nameOfCode(svc *service.Service, bins []*binary.Binary) string {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%q %v\n", svc.Name, len(svc.Manifests) > 0)
+	for _, b := range bins {
+		if b.Inputs == "" {
+			return ""
+		}
+		fmt.Fprintf(sum, "%s %s\n", b.Platform.String(), b.Inputs)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // imports are the packages of a product for a platform, for which Go is asked once.
@@ -60,7 +121,7 @@ func (l *line) imports(ctx context.Context, one *product, platform v1.Platform) 
 	if known := one.imports[platform.String()]; known != nil {
 		return known, nil
 	}
-	deps, err := binary.Deps(ctx, one.service, platform, one.toolchain, binary.Options{Cache: l.cache, Share: l.share})
+	deps, err := binary.Deps(ctx, one.service, platform, one.toolchain, l.options())
 	if err != nil {
 		return nil, err
 	}

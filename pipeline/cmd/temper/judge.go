@@ -32,8 +32,8 @@ func waive(r *checks.Report, waivers []checks.Waiver, now time.Time) (*checks.Re
 	return checks.Waive(r, looked, now)
 }
 
-// memory is that of the layers that were read before.
-func memory(cache string) (*images.Memory, error) {
+// layersRead are the layers that were read before.
+func layersRead(cache string) (*images.Memory, error) {
 	return images.NewMemory(filepath.Join(cache, "judged"))
 }
 

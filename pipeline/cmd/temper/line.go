@@ -18,6 +18,7 @@ import (
 
 	"temper/checks"
 	"temper/checks/images"
+	"temper/checks/memory"
 	"temper/checks/page"
 	"temper/checks/sources"
 	"temper/pipeline/binary"
@@ -42,6 +43,8 @@ type line struct {
 	depict  bool
 	memory  *images.Memory
 	looked  *sources.Memory
+	// judged are the reports about the code of services.
+	judged *memory.Folder
 	// cyclonedx asks for CycloneDX documents beside the SPDX ones.
 	cyclonedx bool
 	// trustedRoot is a file that stands in for what temper.yaml trusts, or empty.
@@ -55,6 +58,11 @@ type line struct {
 	// of them may start.
 	slots     chan struct{}
 	compilers int
+}
+
+// options are those of every build on the line.
+func (l *line) options() binary.Options {
+	return binary.Options{Cache: l.cache, Tag: l.tag, Parallel: l.compilers, Share: l.share}
 }
 
 // A product is what comes off the line for one service.
@@ -144,7 +152,7 @@ func (l *line) assemble(ctx context.Context, svc *service.Service) (*product, []
 			case <-buildCtx.Done():
 				return buildCtx.Err()
 			}
-			bins[i], err = binary.Build(buildCtx, svc, platform, toolchain, binary.Options{Cache: l.cache, Tag: l.tag, Parallel: l.compilers, Share: l.share})
+			bins[i], err = binary.Build(buildCtx, svc, platform, toolchain, l.options())
 			return err
 		})
 	}
@@ -182,7 +190,7 @@ func (l *line) judge(ctx context.Context, one *product, bins []*binary.Binary) e
 		return err
 	})
 	g.Go(func() (err error) {
-		code, err = l.code(both, one)
+		code, err = l.code(both, one, bins)
 		return err
 	})
 	if err := g.Wait(); err != nil {

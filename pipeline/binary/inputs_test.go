@@ -1,0 +1,196 @@
+package binary
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// embedding is a program of two packages, one of which embeds a file and a folder.
+const embedding = `
+-- go.mod --
+module example.com/hello
+
+go 1.26
+-- main.go --
+package main
+
+import "example.com/hello/inner/words"
+
+func main() { println(words.All()) }
+-- main_test.go --
+package main
+-- README --
+hello
+-- inner/words/words.go --
+package words
+
+import "embed"
+
+//go:embed one.txt tree
+var files embed.FS
+
+func All() string { b, _ := files.ReadFile("one.txt"); return string(b) }
+-- inner/words/one.txt --
+one
+-- inner/words/tree/two.txt --
+two
+-- inner/words/tree/below/three.txt --
+three
+`
+
+// remembered builds and notes what was built, once all files have rested.
+func remembered(t *testing.T, tree string) (rebuild func() *Binary, dir string) {
+	t.Helper()
+	repo, svc := write(t, folder(t), tree)
+	time.Sleep(2 * grace)
+	toolchain, err := Select(context.Background(), repo, svc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := Options{Cache: cache}
+	rebuild = func() *Binary {
+		t.Helper()
+		b, err := Build(context.Background(), svc, amd64, toolchain, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.Inputs != "" {
+			return b
+		}
+		imports, err := Deps(context.Background(), svc, amd64, toolchain, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Remember(context.Background(), svc, toolchain, opts, imports); err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	rebuild()
+	return rebuild, svc.Dir
+}
+
+// compiled tells whether a build compiled, or found that all is as it was.
+func compiled(b *Binary) bool { return !b.began.IsZero() }
+
+// What goes into a binary is noticed, whatever its times say, and nothing else is.
+func TestUnchanged(t *testing.T) {
+	put := func(name, text string) func(*testing.T, string) {
+		return func(t *testing.T, dir string) {
+			t.Helper()
+			if err := os.WriteFile(filepath.Join(dir, filepath.FromSlash(name)), []byte(text), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, tc := range map[string]struct {
+		change func(*testing.T, string)
+		want   bool
+	}{
+		"nothing":          {func(*testing.T, string) {}, false},
+		"a test":           {put("main_test.go", "package main\n\n// changed\n"), false},
+		"a new test":       {put("new_test.go", "package main\n"), false},
+		"a file beside":    {put("README", "goodbye"), false},
+		"a source":         {put("inner/words/words.go", "package words\n\nfunc All() string { return \"\" }\n"), true},
+		"a comment":        {put("main.go", "package main\n\nimport \"example.com/hello/inner/words\"\n\nfunc main() { println(words.All()) } // yes\n"), true},
+		"a new source":     {put("more.go", "package main\n\nfunc init() { println(1) }\n"), true},
+		"an embedded file": {put("inner/words/one.txt", "ONE"), true},
+		"one in a folder":  {put("inner/words/tree/below/three.txt", "THREE"), true},
+		"a new one":        {put("inner/words/tree/below/four.txt", "four"), true},
+		"go.mod":           {put("go.mod", "module example.com/hello\n\ngo 1.25\n"), true},
+		"go.sum":           {put("go.sum", "\n"), true},
+		"times put back": {func(t *testing.T, dir string) {
+			name := filepath.Join(dir, "inner/words/one.txt")
+			info, err := os.Stat(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			put("inner/words/one.txt", "eno\n")(t, dir)
+			if err := os.Chtimes(name, info.ModTime(), info.ModTime()); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
+		"a source that is gone": {func(t *testing.T, dir string) {
+			if err := os.Remove(filepath.Join(dir, "inner/words/tree/two.txt")); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rebuild, dir := remembered(t, embedding)
+			first := rebuild()
+			if compiled(first) || first.Inputs == "" {
+				t.Fatalf("the second build compiled: inputs %q", first.Inputs)
+			}
+			tc.change(t, dir)
+			if got := compiled(rebuild()); got != tc.want {
+				t.Errorf("compiled: %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
+// A go.mod between a module and its package takes the package away: the build has to
+// fail as it would without a memory.
+func TestUnchangedModuleBetween(t *testing.T) {
+	_, dir := remembered(t, embedding)
+	if err := os.WriteFile(filepath.Join(dir, "inner", "go.mod"), []byte("module example.com/other\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	repo, svc := write(t, dir, "")
+	if b, err := build(t, repo, svc, Options{Cache: cache}); err == nil {
+		t.Errorf("built all the same, compiled: %v", compiled(b))
+	}
+}
+
+// What has changed while it was compiled is not taken for what was compiled.
+func TestRememberLate(t *testing.T) {
+	repo, svc := write(t, folder(t), embedding)
+	toolchain, err := Select(context.Background(), repo, svc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := Options{Cache: cache}
+	b, err := Build(context.Background(), svc, amd64, toolchain, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(svc.Dir, "inner/words/one.txt"), []byte("late"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	imports, err := Deps(context.Background(), svc, amd64, toolchain, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Remember(context.Background(), svc, toolchain, opts, imports); err != nil || b.Inputs != "" {
+		t.Errorf("remembered %q, %v", b.Inputs, err)
+	}
+	if b, err = Build(context.Background(), svc, amd64, toolchain, opts); err != nil || !compiled(b) {
+		t.Errorf("the next build took it for the same: %v", err)
+	}
+}
+
+// Other settings, and a binary that was altered, are built again.
+func TestUnchangedSettings(t *testing.T) {
+	rebuild, dir := remembered(t, hello)
+	b := rebuild()
+	if compiled(b) {
+		t.Fatal("the second build compiled")
+	}
+	repo, svc := write(t, dir, "")
+	svc.Stamps = map[string]string{"main.version": "v1"}
+	if b := mustBuild(t, repo, svc, Options{Cache: cache}); !compiled(b) {
+		t.Error("a stamp was not noticed")
+	}
+	svc.Stamps = nil
+	rebuild()
+	if err := os.WriteFile(b.Path, []byte("altered"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if again := rebuild(); !compiled(again) || again.Digest != b.Digest {
+		t.Errorf("an altered binary came to %v, compiled: %v", again.Digest, compiled(again))
+	}
+}
