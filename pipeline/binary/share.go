@@ -20,8 +20,9 @@ import (
 
 // A Share lets builds read what holds none of the repository's code, the standard library
 // and the modules that go.sum vouches for, from a layer that no service's build writes.
-// It is compiled there once, by a step that sees nothing of a service but the names of
-// those packages. A release that shall not depend on it shares nothing.
+// It is compiled there once, by a step that is told the names of those packages, and goes
+// by the service's go.mod and go.sum for what they are. A release that shall not depend on
+// it shares nothing.
 type Share struct {
 	// Program is the command that serves a cache to Go (package lane), which is given two
 	// more arguments: the folder of the own layer, and that of the shared one or nothing.
@@ -147,13 +148,13 @@ func (o Options) wants(svc *service.Service, p v1.Platform, t *Toolchain) (strin
 }
 
 // common lists the packages of a service's binary that hold none of the repository's
-// code. What is vendored is of the repository: nobody holds it against go.sum.
+// code.
 func (o Options) common(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain, c cacheDir) ([]string, error) {
 	env, err := o.environment(svc, p, t, c)
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"list", "-deps", "-f={{if or .Standard (and .Module (not .Module.Main) .Module.Version (or (not .Module.Replace) .Module.Replace.Version))}}{{.Dir}}\t{{.ImportPath}}\t{{.Standard}}{{end}}"}
+	args := []string{"list", "-deps", "-json=ImportPath,Dir,Imports,ImportMap,Standard,Module"}
 	if len(svc.BuildTags) > 0 {
 		args = append(args, "-tags="+strings.Join(svc.BuildTags, ","))
 	}
@@ -161,15 +162,39 @@ func (o Options) common(ctx context.Context, svc *service.Service, p v1.Platform
 	if err != nil {
 		return nil, ctx.Err() // the build says what is wrong
 	}
-	var packages []string
-	for line := range strings.Lines(said) {
-		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		if len(fields) != 3 || fields[1] == "unsafe" {
+	all, err := ParsePackages([]byte(said))
+	if err != nil {
+		return nil, fmt.Errorf("listing what services share: %w", err)
+	}
+	return foreign(svc.Root, all), nil
+}
+
+// foreign are the paths of the packages that hold none of the code below root, and import
+// none that do: whoever compiles a package compiles what it imports. Each of the packages
+// comes after those that it imports.
+func foreign(root string, all []*Package) []string {
+	var paths []string
+	theirs := map[string]bool{"unsafe": true}
+	for _, p := range all {
+		if p.ImportPath == "unsafe" || !p.elsewhere(root) || slices.ContainsFunc(p.Direct(), func(path string) bool { return !theirs[path] }) {
 			continue
 		}
-		if rel, err := filepath.Rel(svc.Root, fields[0]); fields[2] == "true" || err != nil || !filepath.IsLocal(rel) {
-			packages = append(packages, fields[1])
-		}
+		theirs[p.ImportPath] = true
+		paths = append(paths, p.ImportPath)
 	}
-	return packages, nil
+	return paths
+}
+
+// elsewhere tells whether a package is of the standard library or of a module that go.sum
+// vouches for. What is vendored is of the repository: nobody holds it against go.sum.
+func (p *Package) elsewhere(root string) bool {
+	if p.Standard {
+		return true
+	}
+	m := p.Module
+	if m == nil || m.Main || m.Version == "" || m.Replace != nil && m.Replace.Version == "" {
+		return false
+	}
+	rel, err := filepath.Rel(root, p.Dir)
+	return err != nil || !filepath.IsLocal(rel)
 }
