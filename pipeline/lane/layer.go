@@ -59,6 +59,9 @@ func (l layer) get(action []byte) (entry, error) {
 		return entry{}, errMissing
 	}
 	name := l.path("a", action)
+	if err := regular(name); err != nil {
+		return entry{}, err
+	}
 	record, err := os.ReadFile(name)
 	if err != nil {
 		return entry{}, err
@@ -68,6 +71,9 @@ func (l layer) get(action []byte) (entry, error) {
 	}
 	e := entry{output: [sha256.Size]byte(record[1:])}
 	e.path = l.path("d", e.output[:])
+	if err := regular(e.path); err != nil {
+		return entry{}, err
+	}
 	f, err := os.Open(e.path)
 	if err != nil {
 		return entry{}, err
@@ -87,6 +93,16 @@ func (l layer) get(action []byte) (entry, error) {
 	e.time = info.ModTime()
 	used(name)
 	return e, nil
+}
+
+// regular tells whether there is a file, and not what ends nowhere when it is read, as a
+// pipe or a link to a device.
+func regular(name string) error {
+	info, err := os.Lstat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = errMissing
+	}
+	return err
 }
 
 // used notes that an entry was asked for, once an hour, for those who clear out.
@@ -139,6 +155,9 @@ func (l layer) put(action, output []byte, size int64, body io.Reader) (path stri
 
 // whole tells whether a file has the content that it is named for.
 func (l layer) whole(path string, output []byte) bool {
+	if regular(path) != nil {
+		return false
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return false
@@ -149,7 +168,7 @@ func (l layer) whole(path string, output []byte) bool {
 	return err == nil && string(hash.Sum(nil)) == string(output)
 }
 
-// write makes a file beside and moves it into place.
+// write makes a file beside and moves it into place, which it clears of a folder first.
 func write(path string, fill func(io.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
@@ -166,6 +185,11 @@ func write(path string, fill func(io.Writer) error) (err error) {
 	}
 	if err := f.Close(); err != nil {
 		return err
+	}
+	if info, err := os.Lstat(path); err == nil && info.IsDir() {
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
 	}
 	return os.Rename(f.Name(), path)
 }
