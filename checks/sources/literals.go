@@ -34,7 +34,7 @@ func (p *pass) intoLiteral(lit *ast.CompositeLit, fields ...string) []analysis.T
 			text.WriteString(between)
 		case between == ",\n":
 			text.WriteString(",")
-		case len(lit.Elts) > 0:
+		default: // another rule's fields may follow, and a comma does no harm at the end
 			text.WriteString(between)
 		}
 	}

@@ -51,6 +51,17 @@ func TestIntoLiteral(t *testing.T) {
 			passOver(t, string(got)) // it type-checks
 		})
 	}
+	t.Run("of two rules", func(t *testing.T) {
+		p, file := passOver(t, head+"var _ = &client{}\n")
+		lit := file.Decls[len(file.Decls)-1].(*ast.GenDecl).Specs[0].(*ast.ValueSpec).Values[0].(*ast.UnaryExpr).X.(*ast.CompositeLit)
+		src := head + "var _ = &client{"
+		for _, field := range fields {
+			for _, e := range p.intoLiteral(lit, field) {
+				src += string(e.NewText)
+			}
+		}
+		passOver(t, src+"}\n") // it type-checks
+	})
 	p, _ := passOver(t, head)
 	if edits := p.intoLiteral(nil, fields...); edits != nil {
 		t.Errorf("edits %v of no literal", edits)
