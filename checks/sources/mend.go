@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // Mended is what [Mend] did.
@@ -25,7 +26,8 @@ type Mended struct {
 }
 
 // Mend applies the fixes of diagnostics to the files of a repository, but for those of
-// what the source accepts. A file that gofmt had left alone is as gofmt would have it.
+// what the source accepts. A file that gofmt had left alone is as gofmt would have it, and
+// one whose lines end with CR LF keeps to that. Generated files have no fixes.
 //
 // All files are changed or none: one that is not what was looked at is an error, and so
 // is one that would not parse. Links are not followed.
@@ -108,13 +110,16 @@ func prepare(in *os.Root, file string, edits []Fix) (*rewrite, error) {
 	}
 	slices.SortStableFunc(edits, func(a, b Fix) int { return cmp.Or(a.Start-b.Start, a.End-b.End) })
 	var b bytes.Buffer
-	at := 0
+	at, newline := 0, "\n"
+	if n := bytes.Count(was, []byte("\n")); n > 0 && n == bytes.Count(was, []byte("\r\n")) {
+		newline = "\r\n"
+	}
 	for _, e := range edits {
 		if e.Start < at || e.End < e.Start || e.End > len(was) {
 			return nil, fmt.Errorf("a fix of bytes %d to %d does not fit into its %d bytes", e.Start, e.End, len(was))
 		}
 		b.Write(was[at:e.Start])
-		b.WriteString(e.New)
+		b.WriteString(strings.ReplaceAll(e.New, "\n", newline))
 		at = e.End
 	}
 	b.Write(was[at:])
