@@ -4,8 +4,8 @@
 // Go asks a program for what is cached, if GOCACHEPROG names one, and [Cache.Serve] is
 // such a program: it looks into the service's own layer first and into the shared one
 // behind it, and writes the own layer alone. The shared one is filled by builds of
-// packages that hold none of the repository's code ([Cache.Own] is then the shared
-// folder, and there is nothing behind it), so a service pays for its own packages and
+// packages that hold none of the repository's code and import none ([Cache.Own] is then
+// the shared folder, and there is nothing behind it), so a service pays for its own packages and
 // for linking, and not for the standard library.
 //
 // # Who can do what to whom
@@ -20,8 +20,9 @@
 // linked between layers. Whoever can change a service's sources, its dependencies or its
 // go.mod reaches less than that, because the build only runs Go's own tools, and what
 // they make of other inputs has another name. Whoever can write to the shared layer can
-// lie to all that read it. A build that must not depend on that leaves [Cache.Shared]
-// empty.
+// lie to all that read it, and so can who writes to the module cache: Go holds a module
+// against go.sum when it fetches it, and not again. A build that must not depend on the
+// shared layer leaves [Cache.Shared] empty.
 //
 // The protocol: https://pkg.go.dev/cmd/go/internal/cacheprog
 package lane
