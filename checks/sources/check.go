@@ -87,6 +87,12 @@ type Fix struct {
 	Sum string
 }
 
+// probed are the rules that a running server can be asked about, as package probes does.
+var probed = map[string]bool{
+	"body-limit": true, "debug-handlers": true, "debug-routes": true, "open-redirect": true,
+	"server-headers": true, "server-header-timeout": true, "server-host": true, "server-idle-timeout": true,
+}
+
 // tell reports the diagnostics of a rule.
 func (c *Code) tell(all []Diagnostic, p *checks.Pass) error {
 	for _, d := range all {
@@ -96,7 +102,10 @@ func (c *Code) tell(all []Diagnostic, p *checks.Pass) error {
 		message, fix, _ := strings.Cut(d.Message, "\n")
 		switch d.Category {
 		case Undecided:
-			after := "temper probe asks the running server"
+			after := "no probe can tell: look at who decides it"
+			if probed[d.Rule] {
+				after = "temper probe asks the running server"
+			}
 			if d.Ignored != nil {
 				after = fmt.Sprintf("ignored by %s:%d: %s", d.File, d.Ignored.Line, d.Ignored.Reason)
 			}

@@ -20,8 +20,9 @@ var clientCredentials = code(checks.Rule{
 net/http takes Authorization and Cookie off a request that is redirected to
 another host, and nothing else: X-Api-Key, X-Auth-Token, Private-Token and every
 other header go along. A transport that adds a credential to every request adds it
-to the redirected one as well, and then even Authorization reaches the other host.
-Whoever can make the first server redirect reads the credential.
+to the redirected one as well, and then even Authorization reaches the other host; so
+does one that a CheckRedirect puts back, or copies from the request before. Whoever can
+make the first server redirect reads the credential.
 
 Give such a client a CheckRedirect that returns http.ErrUseLastResponse, or an error
 where req.URL.Host is not that of via[0].URL. A transport can compare req.URL.Host
@@ -38,7 +39,13 @@ resp, err := http.DefaultClient.Do(req)`,
 	const fix = "give the client a CheckRedirect that returns http.ErrUseLastResponse, or an error for other hosts"
 	told := make(map[any]bool)
 	for _, c := range s.clients {
-		if name := s.credentials(c); name != "" && !told[c.key] && s.leaks(c) && (c.maker == nil || !p.sameModule(c.maker.Pkg())) {
+		for _, gift := range s.gifts(c) {
+			if !told[gift.at] {
+				told[gift.at] = true
+				p.report(gift.at, "leave the headers as they are: net/http has taken off what another host may not see", "this CheckRedirect puts %s on requests for any host", gift.what)
+			}
+		}
+		if name := p.takesAlong(s, c); name != "" && !told[c.key] {
 			told[c.key] = true
 			p.report(c.at, fix, "%s follows redirects to any host, and %s adds its credential to each of those requests", c.made, name)
 		}
@@ -56,6 +63,15 @@ resp, err := http.DefaultClient.Do(req)`,
 		}
 	}
 }, clients)
+
+// takesAlong names the transport that adds credentials to the requests of a client,
+// also those that it is redirected to; empty if none does.
+func (p *pass) takesAlong(s *clientSet, c *client) string {
+	if name := s.credentials(c); name != "" && s.leaks(c) && (c.maker == nil || !p.sameModule(c.maker.Pkg())) {
+		return name
+	}
+	return ""
+}
 
 // sent are the requests that an expression may be, and those that it is a copy of.
 func (s *clientSet) sent(e ast.Expr, copies int) []flow.Value {

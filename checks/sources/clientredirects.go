@@ -35,12 +35,15 @@ error for others.`,
 	s := p.ResultOf[clients].(*clientSet)
 	told := make(map[ast.Node]bool) // functions of several clients
 	for _, c := range s.clients {
-		if c.escapes != "" || s.answers(c) || s.staysHome(c) || c.maker != nil && p.sameModule(c.maker.Pkg()) {
+		if c.escapes != "" || s.answers(c) || s.staysHome(c) || s.choosesAddresses(c) || c.maker != nil && p.sameModule(c.maker.Pkg()) {
 			continue
 		}
 		const fix = "give a client of its own a CheckRedirect that returns http.ErrUseLastResponse, or an error for other hosts"
 		switch policy, at := s.policy(c); policy {
 		case unchecked:
+			if p.takesAlong(s, c) != "" {
+				continue // client-credentials says so, and more
+			}
 			p.report(c.at, fix, "%s follows redirects to anywhere: it has no CheckRedirect", c.made)
 		case waved:
 			if told[at] {

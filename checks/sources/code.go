@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"go/ast"
 	"go/token"
+	"go/types"
+	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/analysis"
@@ -101,9 +103,18 @@ func (p *pass) diagnostic(at analysis.Range, fix, format string, args ...any) an
 	return analysis.Diagnostic{Pos: at.Pos(), End: at.End(), Message: message, URL: p.Analyzer.URL}
 }
 
-// isTest tells whether a position is in a test file, which no binary is made of.
+// isTest tells whether a position is in a test file, which no binary is made of, or in
+// a package that tests are helped by.
 func isTest(p *analysis.Pass, pos token.Pos) bool {
-	return strings.HasSuffix(p.Fset.File(pos).Name(), "_test.go")
+	return strings.HasSuffix(p.Fset.File(pos).Name(), "_test.go") || helpsTests(p.Pkg)
+}
+
+// helpsTests tells whether a package is for tests by its name, and imports what only they
+// do. Of a service that imports it all the same test-import tells.
+func helpsTests(pkg *types.Package) bool {
+	return pkg.Name() != "main" && forTests(pkg.Name()) && slices.ContainsFunc(pkg.Imports(), func(imported *types.Package) bool {
+		return forTestsOnly(imported.Path()) != ""
+	})
 }
 
 // each calls do for every node of a kind that is not in a test file.
