@@ -45,6 +45,7 @@ var CodeRules = []*Code{
 	debugHandlers,
 	debugRoutes,
 	openRedirect,
+	crossOriginBypass,
 	bodyLimit,
 	shellCommand,
 	setuidCall,
