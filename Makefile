@@ -32,6 +32,7 @@ test: test-examples
 	$(GO) vet -tags kms ./pipeline/release ./pipeline/cmd/temper
 	$(GO) test -tags kms -run 'Service|Plugin|Stories/kms' ./pipeline/release ./pipeline/cmd/temper
 # What Go remembers of a test knows nothing of files outside of its module.
+	cd tools/gosec && GOWORK=off $(GO) vet . && GOWORK=off $(GO) test -count=1 .
 	cd tools/sarif && GOWORK=off $(GO) vet . && GOWORK=off $(GO) test -count=1 .
 	cd tools/sbom && GOWORK=off $(GO) vet . && GOWORK=off $(GO) test -count=1 .
 	cd tools/workflows && GOWORK=off $(GO) vet . && GOWORK=off $(GO) test -count=1 .
