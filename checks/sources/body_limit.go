@@ -28,7 +28,7 @@ http.MaxBytesHandler(mux, 1<<20).`,
 	b := &bodies{p, p.limitsBodies()}
 	eachAt(p, func(n *ast.CallExpr, c inspector.Cursor) {
 		if request := b.read(n); request != nil {
-			b.judge(n, request)
+			b.judge(n, request, b.alternative(c))
 		}
 	})
 }, originsOf)
@@ -127,7 +127,37 @@ func (b *bodies) request(e ast.Expr, depth int) ast.Expr {
 	return nil
 }
 
-func (b *bodies) judge(n *ast.CallExpr, request ast.Expr) {
+// alternative is the condition under which a call is made while another that has an
+// end is made otherwise, as where a limit of -1 means none; nil if there is none.
+func (b *bodies) alternative(c inspector.Cursor) ast.Expr {
+	for from, up := c, c.Parent(); up.Node() != nil; from, up = up, up.Parent() {
+		switch n := up.Node().(type) {
+		case *ast.FuncDecl, *ast.FuncLit:
+			return nil
+		case *ast.IfStmt:
+			if from.Node() == n.Body && b.ends(n.Else) || n.Else != nil && from.Node() == n.Else && b.ends(n.Body) {
+				return n.Cond
+			}
+		}
+	}
+	return nil
+}
+
+// ends tells that something is read in a statement up to a limit.
+func (b *bodies) ends(in ast.Stmt) (ends bool) {
+	if in == nil {
+		return false
+	}
+	ast.Inspect(in, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok {
+			ends = ends || b.limits(call) || b.callee(call) == "io.CopyN" && b.request(call.Args[1], 0) != nil
+		}
+		return true
+	})
+	return ends
+}
+
+func (b *bodies) judge(n *ast.CallExpr, request, choice ast.Expr) {
 	what := "the request's body is read whole, without a limit"
 	if strings.HasSuffix(b.callee(n), ".ParseMultipartForm") {
 		what = "the request's form is taken without a limit: what is not kept in memory goes to disk"
@@ -137,6 +167,8 @@ func (b *bodies) judge(n *ast.CallExpr, request ast.Expr) {
 	case bounded || served == notServed:
 	case b.limited != "":
 		b.undecided(n, "%s here, and %s bounds some", what, b.limited)
+	case choice != nil:
+		b.undecided(n, "%s, which depends on %s", what, types.ExprString(choice))
 	case served == mayServe:
 		b.undecided(n, "%s, if it is one that a handler gets", what)
 	default:

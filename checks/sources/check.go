@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -93,8 +94,43 @@ var probed = map[string]bool{
 	"server-headers": true, "server-header-timeout": true, "server-host": true, "server-idle-timeout": true,
 }
 
+// questionIn is the folder that a question is about which only a reader can answer, empty for
+// all else: there is one notice for a folder, and it names the other places.
+func questionIn(d Diagnostic) string {
+	if d.Category != Undecided || d.Ignored != nil || probed[d.Rule] {
+		return ""
+	}
+	return path.Dir(d.File)
+}
+
+// whoKnows says who may know what is undecided, and of which places nobody does either.
+func (d Diagnostic) whoKnows(more []string) string {
+	switch {
+	case d.Ignored != nil:
+		return fmt.Sprintf("ignored by %s:%d: %s", d.File, d.Ignored.Line, d.Ignored.Reason)
+	case probed[d.Rule]:
+		return "temper probe asks the running server"
+	case len(more) > 0:
+		return "no probe can tell: look at who decides it, and at " + strings.Join(more, ", ")
+	}
+	return "no probe can tell: look at who decides it"
+}
+
+func (d Diagnostic) place() string { return fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Column) }
+
 // tell reports the diagnostics of a rule.
 func (c *Code) tell(all []Diagnostic, p *checks.Pass) error {
+	first, places := make(map[string]string), make(map[string][]string)
+	for _, d := range all {
+		by := questionIn(d)
+		switch {
+		case d.Rule != c.Name || by == "":
+		case first[by] == "":
+			first[by] = d.place()
+		case !slices.Contains(places[by], d.place()):
+			places[by] = append(places[by], d.place())
+		}
+	}
 	for _, d := range all {
 		if d.Rule != c.Name {
 			continue
@@ -102,14 +138,9 @@ func (c *Code) tell(all []Diagnostic, p *checks.Pass) error {
 		message, fix, _ := strings.Cut(d.Message, "\n")
 		switch d.Category {
 		case Undecided:
-			after := "no probe can tell: look at who decides it"
-			if probed[d.Rule] {
-				after = "temper probe asks the running server"
+			if by := questionIn(d); by == "" || first[by] == d.place() {
+				p.Undecidedf(d.place(), "%s; %s", message, d.whoKnows(places[by]))
 			}
-			if d.Ignored != nil {
-				after = fmt.Sprintf("ignored by %s:%d: %s", d.File, d.Ignored.Line, d.Ignored.Reason)
-			}
-			p.Undecidedf(fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Column), "%s; %s", message, after)
 			continue
 		case IgnoreUnused:
 			p.Unused(fmt.Sprintf("%s:%d", d.File, d.Line), message)

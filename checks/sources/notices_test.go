@@ -8,7 +8,7 @@ import (
 )
 
 // What is not decided says who may know: the running server where a probe asks it, and
-// nobody but a reader otherwise.
+// nobody but a reader otherwise, whom one notice tells of all that is in a folder.
 func TestWhoMayKnow(t *testing.T) {
 	p := programOf(t, txtar.Parse([]byte(`
 -- main.go --
@@ -20,12 +20,13 @@ import (
 )
 
 type Settings struct {
-	Insecure bool
-	Handler  http.Handler
+	Insecure, Secure bool
+	Handler          http.Handler
 }
 
 func (s *Settings) Run() {
 	_ = &tls.Config{InsecureSkipVerify: s.Insecure}
+	_ = &tls.Config{InsecureSkipVerify: !s.Secure}
 	http.ListenAndServe(":8080", s.Handler)
 }
 
@@ -37,16 +38,16 @@ func main() { new(Settings).Run() }
 	}
 	for rule, want := range map[string]string{
 		"server-host": "temper probe asks the running server",
-		"tls-verify":  "no probe can tell: look at who decides it",
+		"tls-verify":  "InsecureSkipVerify is s.Insecure, which the source does not tell; no probe can tell: look at who decides it, and at main.go:15:38",
 	} {
-		said := ""
+		var said []string
 		for _, n := range r.Notices {
 			if n.Rule == rule {
-				said = n.Message
+				said = append(said, n.Message)
 			}
 		}
-		if !strings.HasSuffix(said, want) {
-			t.Errorf("the notice of %s is %q, want one that ends in %q", rule, said, want)
+		if len(said) != 1 || !strings.HasSuffix(said[0], want) {
+			t.Errorf("the notices of %s are %q, want one that ends in %q", rule, said, want)
 		}
 	}
 }

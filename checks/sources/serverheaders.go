@@ -41,7 +41,11 @@ func (p *pass) header(s servedHandler, part handlers.Part, name string) {
 	fix := "set " + name + " in a handler in front of all others"
 	switch part.Level {
 	case handlers.Missing:
-		p.report(s.at, fix, "not every answer of %s has %s", s.made, name)
+		such := ""
+		if part.Why != "" {
+			such = ": " + part.Why + " lack it"
+		}
+		p.report(s.at, fix, "not every answer of %s has %s%s", s.made, name, such)
 	case handlers.Wrong:
 		p.report(s.at, fix, "%s: %s", s.made, part.Why)
 	case handlers.Unknown:

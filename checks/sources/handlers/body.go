@@ -70,6 +70,9 @@ func (a *answer) summary() Summary {
 		s.Own.dim(a.kept + " has the writer, and sets headers that are not in sight")
 	}
 	s = s.After(a.before)
+	if a.b.Func != nil {
+		s.Own.name("those of " + called(a.b.Func))
+	}
 	apart := make(map[string]bool)
 	for path, at := range a.apart {
 		if a.judged.IsValid() && at < a.judged || a.before.Host.Level != Held {

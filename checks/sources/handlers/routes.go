@@ -2,6 +2,8 @@ package handlers
 
 import (
 	"go/types"
+	"maps"
+	"slices"
 
 	"temper/checks/sources/flow"
 )
@@ -86,6 +88,11 @@ func (c *Chains) routed(rt route) (s Summary, host bool) {
 		s = leaf(nothing)
 	default:
 		s = c.argument(flow.Value{Expr: rt.handler})
+	}
+	for _, path := range slices.Sorted(maps.Keys(paths)) {
+		if path != "" {
+			s.Own.name("those to " + path)
+		}
 	}
 	for _, a := range rt.around {
 		s = s.After(c.prefix(flow.Value{Expr: a}))

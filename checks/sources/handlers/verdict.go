@@ -20,7 +20,8 @@ const (
 	Exempt
 )
 
-// A Part is what a chain has of one property, and for Wrong and Unknown why.
+// A Part is what a chain has of one property, and for Wrong and Unknown why. Of Missing
+// it is whose answers they are, such as "those of hello", empty if nobody knows.
 type Part struct {
 	Level Level
 	Why   string
@@ -63,10 +64,24 @@ func each(a, b Verdict, do func(a, b Part) Part) Verdict {
 // best is the higher of two parts. Of equals it is always the same one, in whatever
 // order they come.
 func best(a, b Part) Part {
-	if b.Level > a.Level || b.Level == a.Level && b.Why < a.Why {
+	if b.Level > a.Level || b.Level == a.Level && b.before(a) {
 		return b
 	}
 	return a
+}
+
+// before tells which of two parts of one level is told: one that says something.
+func (p Part) before(o Part) bool {
+	return p.Why != "" && (o.Why == "" || p.Why < o.Why)
+}
+
+// name says whose answers those are that nothing is known of yet.
+func (v *Verdict) name(whose string) {
+	for _, p := range v.parts() {
+		if p.Level == Missing && p.Why == "" {
+			p.Why = whose
+		}
+	}
 }
 
 // After is what two handlers do of which one follows the other.
@@ -77,7 +92,7 @@ func (v Verdict) After(o Verdict) Verdict {
 // And is what holds of two ways that requests take.
 func (v Verdict) And(o Verdict) Verdict {
 	return each(v, o, func(a, b Part) Part {
-		if b.Level < a.Level || b.Level == a.Level && b.Why < a.Why {
+		if b.Level < a.Level || b.Level == a.Level && b.before(a) {
 			return b
 		}
 		return a
