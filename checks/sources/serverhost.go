@@ -16,8 +16,8 @@ attacker's site, fills caches with them, and is reached from a victim's browser 
 name that was rebound to its address.
 
 Put a handler around all others that compares r.Host with the names that the service
-has, and answers http.StatusBadRequest to the rest; not r.URL.Host, which is empty in a
-server's requests, and not X-Forwarded-Host, which anybody can send. Patterns of a mux
+has, and answers http.StatusBadRequest to the rest, or http.StatusMisdirectedRequest;
+not r.URL.Host, which is empty in a server's requests, and not X-Forwarded-Host, which anybody can send. Patterns of a mux
 with a host are no such list. Health endpoints stay outside of it, because a kubelet
 asks by the address of the pod: answer those before, by their path.
 

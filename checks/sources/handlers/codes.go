@@ -196,13 +196,18 @@ func (c *Chains) refusal(v flow.Value) Part {
 	r := refused{codes: make(map[int]bool)}
 	c.codesOfHandler(v, &r)
 	switch {
-	case r.codes[400]:
+	case r.refuses():
 		return Part{Level: Held}
 	case len(r.codes) == 0 || r.dark:
 		return Part{Unknown, "what is answered to strange hosts is not in sight"}
 	}
 	return Part{Wrong, fmt.Sprintf("strange hosts are answered %d, want 400", r.least())}
 }
+
+// refuses tells that 400 is answered, or 421, which says the same in the words of a newer
+// standard, and which temper probe takes as well.
+// https://www.rfc-editor.org/rfc/rfc9110#name-421-misdirected-request
+func (r refused) refuses() bool { return r.codes[400] || r.codes[421] }
 
 func (r refused) least() int { return slices.Min(slices.Collect(maps.Keys(r.codes))) }
 

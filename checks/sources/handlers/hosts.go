@@ -284,9 +284,9 @@ func (a *answer) decide() {
 // follows it.
 func (a *answer) judge(by Reads, around []ast.Node, branches ...ast.Node) {
 	r := a.answered(branches)
-	if !r.codes[400] { // those that meet the condition may have been handled, and gone
+	if !r.refuses() { // those that meet the condition may have been handled, and gone
 		after := a.answered(following(around))
-		if after.codes[400] || len(r.codes) == 0 && !r.dark {
+		if after.refuses() || len(r.codes) == 0 && !r.dark {
 			r = after
 		}
 	}
@@ -299,7 +299,7 @@ func (a *answer) judge(by Reads, around []ast.Node, branches ...ast.Node) {
 		p = Part{Wrong, where + " goes by X-Forwarded-Host, which anybody can send; want r.Host"}
 	case by&readsHost == 0:
 		p = Part{Wrong, where + " goes by r.URL.Host, which is empty in a server's requests; want r.Host"}
-	case r.codes[400]:
+	case r.refuses():
 		p = Part{Level: Held}
 	case r.dark:
 		p = Part{Unknown, "what " + where + " answers to strange hosts is not in sight"}
