@@ -170,6 +170,9 @@ func (m *manifestReader) below(ctx context.Context, dir string) (bool, error) {
 			return m.enter(dir, name, patches)
 		case !isManifestName(name) || isKustomization(d.Name()):
 			return nil
+		case d.Name() == "Chart.yaml": // it has an apiVersion, but that of Helm
+			m.p.note("%s is of a Helm chart, and no manifest", called(name))
+			return nil
 		}
 		if info, err := os.Stat(name); err != nil {
 			return err
