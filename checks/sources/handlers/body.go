@@ -20,8 +20,9 @@ type answer struct {
 	before Verdict
 	next   []Summary
 	codes  map[int]bool
-	// redirects tells that it sends elsewhere, and writes that it answers by itself.
-	redirects, writes bool
+	// redirects tells that it sends elsewhere, writes that it answers by itself, and walked
+	// that somebody has looked.
+	redirects, writes, walked bool
 	// paths are the conditions on the path around the node that is looked at.
 	paths []ast.Node
 	// kept names what keeps the writer, to answer by other means.
@@ -49,6 +50,7 @@ func (c *Chains) body(b flow.Body, taint map[*types.Var]Reads) *answer {
 	}
 	a.spread()
 	a.walk()
+	a.walked = true
 	a.decide()
 	return a
 }
@@ -64,6 +66,8 @@ func (a *answer) summary() Summary {
 		}
 	case a.redirects && !a.writes:
 		s = leaf(exempt)
+	case a.walked && !a.writes && a.kept == "": // no word, or those of http.Error, which sets nosniff
+		s.Own.Sniff, s.Own.Frame = exempt.Sniff, exempt.Frame
 	}
 	s.Mid = nothing
 	if len(a.next) == 0 && a.kept != "" {
@@ -226,7 +230,11 @@ func (a *answer) callValue(call *ast.CallExpr) {
 		a.goOn(a.c.callee(a.value(call.Fun)))
 		return
 	}
-	bodies, _ := a.c.x.Enter(call, a.b.Frame)
+	a.writes = a.writes || slices.ContainsFunc(call.Args, func(e ast.Expr) bool { return a.writer(a.c.TypesInfo.TypeOf(e)) })
+	bodies, all := a.c.x.Enter(call, a.b.Frame)
+	if len(bodies) == 0 && !all && a.handsOn(call) {
+		a.goOn(unknown("the function " + types.ExprString(call.Fun) + " is not in sight"))
+	}
 	if a.concerns(call) {
 		for _, b := range bodies {
 			a.merge(a.c.body(b, a.tainted(call, b)))
