@@ -1,8 +1,10 @@
 package handlers
 
 import (
+	"go/ast"
 	"go/types"
 	"maps"
+	"path"
 	"slices"
 
 	"temper/checks/sources/flow"
@@ -64,7 +66,7 @@ func (c *Chains) routed(rt route) (s Summary, host bool) {
 	healthy := false
 	paths := make(map[string]bool)
 	for _, p := range rt.pattern {
-		values, known := c.strings(flow.Value{Expr: p}, 0)
+		values, known := c.patterns(flow.Value{Expr: p})
 		if !known {
 			continue
 		}
@@ -101,6 +103,25 @@ func (c *Chains) routed(rt route) (s Summary, host bool) {
 		s.Paths = union(s.Paths, paths)
 	}
 	return s, host
+}
+
+// patterns are those that an expression can be. Where it is joined of a path and
+// something else, what that begins with says whose it is, as in path.Join("/livez", name).
+func (c *Chains) patterns(v flow.Value) (out []string, known bool) {
+	for _, o := range c.x.Origins(v) {
+		call, ok := o.Expr.(*ast.CallExpr)
+		if !ok || !c.x.IsFunc(call, "path", "Join") || len(call.Args) < 2 {
+			return c.strings(v, 0)
+		}
+		first, known := c.strings(flow.Value{Expr: call.Args[0], Frame: o.Frame}, 0)
+		if !known {
+			return nil, false
+		}
+		for _, f := range first {
+			out = append(out, path.Join(f, "{rest...}"))
+		}
+	}
+	return out, len(out) > 0
 }
 
 // defaultMux is what http.DefaultServeMux does, on which this package and all that it
