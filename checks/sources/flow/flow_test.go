@@ -159,3 +159,23 @@ func TestBounds(t *testing.T) {
 		}
 	}
 }
+
+// Elements of lists whose elements are asked for in turn share the steps of the first
+// question, in however many ways they are asked for.
+func TestBoundsOfElements(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("type L []L\nvar c int\nfunc show(any) {}\n")
+	const n = 14
+	for i := range n {
+		fmt.Fprintf(&b, "func f%[1]d() L { switch c { case 1: return f%[2]d()[1]; case 2: return f%[2]d()[2]; case 3: return f%[2]d()[3] }; return f%[2]d()[0] }\n", i, i+1)
+	}
+	fmt.Fprintf(&b, "func f%d() L { return L{{{}}} }\nfunc main() { show(f0()) }\n", n)
+	x, _ := index(t, b.String())
+	for _, c := range x.Calls {
+		if id, ok := c.Fun.(*ast.Ident); ok && id.Name == "show" {
+			if got := len(x.Origins(Value{Expr: c.Args[0]})); got == 0 || got > maxSteps {
+				t.Errorf("%d origins", got)
+			}
+		}
+	}
+}

@@ -18,7 +18,11 @@ import (
 func (x *Index) Origins(v Value) []Value { return x.origins(v, nil) }
 
 func (x *Index) origins(v Value, within *walk) []Value {
-	w := walk{x: x, at: v, within: within, seen: make(map[Value]bool)}
+	w := walk{x: x, at: v, within: within, seen: make(map[Value]bool), left: new(int)}
+	*w.left = maxSteps
+	if within != nil {
+		w.left = within.left
+	}
 	w.from(v)
 	return w.found
 }
@@ -31,6 +35,10 @@ type walk struct {
 	within *walk
 	seen   map[Value]bool
 	found  []Value
+	// left are the steps that may still be gone, by all that wait for the first walk's
+	// answer together, and cut tells that there were none left.
+	left *int
+	cut  bool
 }
 
 // asks tells that a walk, or one that waits for it, began at a value: its answer would
@@ -46,7 +54,11 @@ func (w *walk) asks(v Value) bool {
 
 func (w *walk) from(v Value) {
 	v.Expr = ast.Unparen(v.Expr)
-	if w.seen[v] || len(w.seen) > maxSteps {
+	if w.seen[v] || w.cut {
+		return
+	}
+	if *w.left--; *w.left < 0 { // nothing is known of what is further back
+		w.cut, w.found = true, append(w.found, v)
 		return
 	}
 	w.seen[v] = true
