@@ -80,7 +80,11 @@ func (o Options) fill(ctx context.Context, svc *service.Service, p v1.Platform, 
 	if err := os.MkdirAll(done, 0o700); err != nil {
 		return fmt.Errorf("making the shared build cache: %w", err)
 	}
-	mark, err := o.wants(svc, p, t)
+	modules, err := chosen(svc, p, t)
+	if err != nil {
+		return err
+	}
+	mark, err := wants(svc, modules)
 	if err != nil {
 		return err
 	}
@@ -97,6 +101,13 @@ func (o Options) fill(ctx context.Context, svc *service.Service, p v1.Platform, 
 		return fmt.Errorf("locking the shared build cache: %w", err)
 	}
 	defer unlock()
+	compiled := filling(filepath.Join(done, modules))
+	if packages, err = compiled.without(packages); err != nil {
+		return err
+	}
+	if len(packages) == 0 { // another service of the same modules wanted all of them
+		return os.WriteFile(mark, nil, 0o600)
+	}
 	prog, err := o.Share.program(dir)
 	if err != nil {
 		return err
@@ -116,18 +127,56 @@ func (o Options) fill(ctx context.Context, svc *service.Service, p v1.Platform, 
 		_ = said // the service's own build says what does not compile, if it wants that
 		return nil
 	}
+	if err := compiled.add(packages); err != nil {
+		return err
+	}
 	return os.WriteFile(mark, nil, 0o600)
 }
 
-// wants names what a service wants of the shared layer: by the files that choose its
-// modules, and not by its code. What it imports besides it compiles for itself.
-func (o Options) wants(svc *service.Service, p v1.Platform, t *Toolchain) (string, error) {
-	sum := sha256.New()
+// A filling is the file that names the packages which were compiled into the shared layer
+// for one choice of modules, a line each. Whoever has the layer's lock may use it.
+type filling string
+
+// without returns which of the packages it does not name.
+func (f filling) without(packages []string) ([]string, error) {
+	content, err := os.ReadFile(string(f))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	there := make(map[string]bool)
+	for line := range strings.Lines(string(content)) {
+		there[strings.TrimSuffix(line, "\n")] = true
+	}
+	return slices.DeleteFunc(packages, func(path string) bool { return there[path] }), nil
+}
+
+// add notes that packages were compiled. If that is cut short, the last of them may be
+// another's name, and then a service compiles that for itself.
+func (f filling) add(packages []string) error {
+	file, err := os.OpenFile(string(f), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(strings.Join(packages, "\n") + "\n")
+	return errors.Join(err, file.Close())
+}
+
+// wants names what a service wants of the shared layer: by the choice of its modules, and
+// not by its code. What it imports besides it compiles for itself.
+func wants(svc *service.Service, modules string) (string, error) {
 	rel, err := filepath.Rel(svc.Root, svc.Dir)
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprintf(sum, "%q %q %q %q\n", t.Version, rel, svc.Package, svc.BuildTags)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %q %q\n", modules, rel, svc.Package))
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// chosen names a choice of modules, and for what they are compiled: by the files that
+// choose. Two services of which it is the same mean the same by a package's path.
+func chosen(svc *service.Service, p v1.Platform, t *Toolchain) (string, error) {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%q %q\n", t.Version, svc.BuildTags)
 	for _, kv := range target(svc, p) {
 		if !strings.HasPrefix(kv, "GOWORK=") {
 			fmt.Fprintf(sum, "%q\n", kv)
@@ -144,7 +193,7 @@ func (o Options) wants(svc *service.Service, p v1.Platform, t *Toolchain) (strin
 		}
 		fmt.Fprintf(sum, "%x\n", sha256.Sum256(content))
 	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
+	return "m" + hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 // common lists the packages of a service's binary that hold none of the repository's

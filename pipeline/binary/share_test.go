@@ -1,38 +1,77 @@
 package binary
 
 import (
+	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"temper/pipeline/service"
 )
 
-// A module of others may import one that the repository replaces by a folder of its own:
-// compiling the former compiles the latter, so neither is shared.
-func TestForeign(t *testing.T) {
-	root := t.TempDir()
-	cache := t.TempDir()
-	module := func(path string) *Module { return &Module{Path: path, Version: "v1.0.0"} }
-	at := func(path string) string { return filepath.Join(cache, path) }
-	replaced := module("example.com/replaced")
-	replaced.Replace = &Module{Path: "./replaced"}
-	forked := module("example.com/forked")
-	forked.Replace = module("example.com/fork")
-	all := []*Package{
-		{ImportPath: "unsafe", Standard: true},
-		{ImportPath: "vendor/golang.org/x/net", Standard: true, Imports: []string{"unsafe"}},
-		{ImportPath: "net", Standard: true, Imports: []string{"golang.org/x/net"}, ImportMap: map[string]string{"golang.org/x/net": "vendor/golang.org/x/net"}},
-		{ImportPath: "example.com/plain", Dir: at("plain"), Module: module("example.com/plain"), Imports: []string{"net"}},
-		{ImportPath: "example.com/forked", Dir: at("fork"), Module: forked, Imports: []string{"example.com/plain"}},
-		{ImportPath: "example.com/replaced", Dir: filepath.Join(root, "replaced"), Module: replaced},
-		{ImportPath: "example.com/outside", Dir: at("outside"), Module: &Module{Path: "example.com/outside", Version: "v1.0.0", Replace: &Module{Path: "../outside"}}},
-		{ImportPath: "example.com/vendored", Dir: filepath.Join(root, "vendor", "example.com", "vendored"), Module: module("example.com/vendored")},
-		{ImportPath: "example.com/over", Dir: at("over"), Module: module("example.com/over"), Imports: []string{"net", "example.com/replaced"}},
-		{ImportPath: "example.com/above", Dir: at("above"), Module: module("example.com/above"), Imports: []string{"example.com/over"}},
-		{ImportPath: "example.com/shop", Dir: root, Module: &Module{Path: "example.com/shop", Main: true}, Imports: []string{"example.com/above", "example.com/plain"}},
+// What one service had compiled is not asked for again by another of the same modules.
+func TestFilling(t *testing.T) {
+	f := filling(filepath.Join(t.TempDir(), "modules"))
+	for _, tc := range []struct{ wanted, left []string }{
+		{[]string{"fmt", "net/http"}, []string{"fmt", "net/http"}},
+		{[]string{"net/http", "os"}, []string{"os"}},
+		{[]string{"fmt", "os"}, nil},
+		{[]string{"net"}, []string{"net"}}, // which only begins as another does
+	} {
+		left, err := f.without(slices.Clone(tc.wanted))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(left, tc.left) {
+			t.Errorf("of %q %q are left to compile, want %q", tc.wanted, left, tc.left)
+		}
+		if err := f.add(left); err != nil {
+			t.Fatal(err)
+		}
 	}
-	want := []string{"vendor/golang.org/x/net", "net", "example.com/plain", "example.com/forked"}
-	if diff := cmp.Diff(want, foreign(root, all)); diff != "" {
-		t.Errorf("packages to share (-want +got):\n%s", diff)
+}
+
+// What is shared goes by the files that choose modules, the tags, the release and the
+// platform: all that a package's path may mean something else by.
+func TestChosen(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("go.mod", "module example.com/a\n")
+	svc := service.Service{Root: dir, Module: dir, Dir: dir, Package: "./a"}
+	amd64 := v1.Platform{OS: "linux", Architecture: "amd64"}
+	name := func(svc service.Service, p v1.Platform, version string) string {
+		got, err := chosen(&svc, p, &Toolchain{Version: version})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	was := name(svc, amd64, "go1.26.8")
+	other := svc
+	other.Name, other.Package = "other", "./b"
+	if name(other, amd64, "go1.26.8") != was {
+		t.Error("another package of the module has modules of its own")
+	}
+	tagged, fips := svc, svc
+	tagged.BuildTags, fips.GOFIPS140 = []string{"debug"}, "latest"
+	for what, got := range map[string]string{
+		"another release":    name(svc, amd64, "go1.26.9"),
+		"another platform":   name(svc, v1.Platform{OS: "linux", Architecture: "arm64"}, "go1.26.8"),
+		"build tags":         name(tagged, amd64, "go1.26.8"),
+		"other cryptography": name(fips, amd64, "go1.26.8"),
+	} {
+		if got == was {
+			t.Errorf("%s: the choice is the same", what)
+		}
+	}
+	write("go.sum", "example.com/b v1.0.0 h1:\n")
+	if name(svc, amd64, "go1.26.8") == was {
+		t.Error("another go.sum: the choice is the same")
 	}
 }
