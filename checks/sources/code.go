@@ -62,9 +62,9 @@ func code(rule checks.Rule, run func(*pass), needs ...*analysis.Analyzer) *Code 
 		Name:     strings.ReplaceAll(rule.Name, "-", ""),
 		Doc:      rule.Doc,
 		URL:      rule.Source,
-		Requires: append([]*analysis.Analyzer{inspect.Analyzer}, needs...),
+		Requires: append([]*analysis.Analyzer{inspect.Analyzer, functionNames}, needs...),
 		Run: func(p *analysis.Pass) (any, error) {
-			run(&pass{p, p.ResultOf[inspect.Analyzer].(*inspector.Inspector)})
+			run(&pass{p, p.ResultOf[inspect.Analyzer].(*inspector.Inspector), p.ResultOf[functionNames].(map[*types.Func]string)})
 			return nil, nil
 		},
 	}
@@ -75,6 +75,8 @@ func code(rule checks.Rule, run func(*pass), needs ...*analysis.Analyzer) *Code 
 type pass struct {
 	*analysis.Pass
 	in *inspector.Inspector
+	// names are what functionNames found.
+	names map[*types.Func]string
 }
 
 // report says what is wrong at a node, and what to do about it if fix is not empty.

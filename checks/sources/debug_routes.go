@@ -75,10 +75,11 @@ var profiler = pattern.New(`^github\.com/go-chi/chi(/v\d+)?/middleware\.Profiler
 func (r *debugRouting) page(n *ast.Ident) string {
 	switch obj := r.TypesInfo.Uses[n].(type) {
 	case *types.Func:
-		if profiler().MatchString(obj.FullName()) {
+		name := r.fullName(obj)
+		if profiler().MatchString(name) {
 			return "profiles"
 		}
-		return pages[obj.FullName()]
+		return pages[name]
 	case *types.Var:
 		if obj.Name() == "DefaultServeMux" && obj.Pkg() != nil && obj.Pkg().Path() == "net/http" && r.registers() {
 			return "http.DefaultServeMux with debug pages on it"

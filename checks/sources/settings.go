@@ -211,7 +211,7 @@ func (p *pass) callee(call *ast.CallExpr) string {
 	if !ok {
 		return ""
 	}
-	return fn.Origin().FullName()
+	return p.fullName(fn.Origin())
 }
 
 // eachAt calls do for every node of a kind that is not in a test file, with where it

@@ -48,3 +48,18 @@ func BenchmarkExample(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkRepository looks at Temper's own code by all rules.
+func BenchmarkRepository(b *testing.B) {
+	root := filepath.Join("..", "..")
+	p, err := Folder(b.Context(), root, root, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := sources.Check(b.Context(), "temper", sources.CodeRules, nil, p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
