@@ -48,11 +48,13 @@ test-examples:
 lint:
 	$(GO) run $(STATICCHECK) ./...
 
-# Ratios against ko, in one run on the same sources, against dockle on the same images, and against kube-score on the same manifests.
+# Ratios against ko, in one run on the same sources, against dockle on the same images, against kube-score on the same manifests, and
+# against go vet and gosec on the same code. BENCH=-six measures six services with heavy dependencies: a quarter of an hour.
 bench:
 	$(GO) run -C tools/bench . -C ../.. $(BENCH)
 	$(GO) run -C tools/dockle . -C ../..
 	GOWORK=off $(GO) run -C tools/kubescore . -C ../..
+	GOWORK=off $(GO) run -C tools/vetting . -C ../..
 
 # Ratios against the cosign commands, with one key on one registry.
 bench-signing: cosign
