@@ -1,0 +1,280 @@
+package main
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/template"
+	"time"
+)
+
+// shop is a module of services whose binaries are 24 MB: grpc, OpenTelemetry with its
+// exporter, Prometheus and a cloud's storage, and one package of the repository's own
+// that all of them share. The files have another ending so that Go leaves them alone here.
+//
+//go:embed shop
+var shop embed.FS
+
+// departments are the services of the shop.
+var departments = []string{"accounts", "catalog", "invoices", "orders", "parcels", "reviews"}
+
+// six measures the shop on one platform.
+//
+// What is cold has nothing compiled, but all modules and the base at hand. ko shares one
+// GOCACHE among the six and compiles several at once, which is its usual way.
+type six struct {
+	*machine
+}
+
+// benchSix compares builds of six services with heavy dependencies that they share.
+func (m *machine) benchSix(rounds int) error {
+	s := six{m}
+	for _, src := range []string{"temper-six", "ko-six"} {
+		if err := writeShop(m.path(src)); err != nil {
+			return err
+		}
+	}
+	config := "defaultBaseImage: " + m.base + "\ndefaultFlags: [-trimpath]\ndefaultLdflags: [-s, -w]\n"
+	if err := os.WriteFile(m.path("ko-six/.ko.yaml"), []byte(config), 0o666); err != nil {
+		return err
+	}
+	log.Print("downloading what the six import")
+	if err := m.run(m.path("ko-six"), nil, "go", "mod", "download"); err != nil {
+		return err
+	}
+	fmt.Printf("\n%-42s  %8s  %8s  %s\n", "six services, heavy dependencies, 1 platform", "temper", "ko", "temper/ko")
+	shared, theirs, err := s.cold()
+	if err != nil {
+		return err
+	}
+	if err := s.unchanged(rounds); err != nil {
+		return err
+	}
+	if err := s.edited(rounds); err != nil {
+		return err
+	}
+	return s.private(shared, theirs)
+}
+
+// writeShop generates the sources of the six.
+func writeShop(dir string) error {
+	main, err := template.ParseFS(shop, "shop/main.go.txt")
+	if err != nil {
+		return err
+	}
+	for from, to := range map[string]string{"go.mod.txt": "go.mod", "go.sum.txt": "go.sum", "platform.go.txt": "platform/platform.go"} {
+		content, err := shop.ReadFile("shop/" + from)
+		if err != nil {
+			return err
+		}
+		if err := write(filepath.Join(dir, to), string(content)); err != nil {
+			return err
+		}
+	}
+	for _, name := range departments {
+		var code strings.Builder
+		if err := main.Execute(&code, name); err != nil {
+			return err
+		}
+		if err := write(filepath.Join(dir, "cmd", name, "main.go"), code.String()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func write(file, content string) error {
+	return errors.Join(os.MkdirAll(filepath.Dir(file), 0o777), os.WriteFile(file, []byte(content), 0o666))
+}
+
+// cold compiles everything, and returns how large the caches became.
+func (s six) cold() (ours, theirs int64, err error) {
+	a, err := s.temper("shared")
+	if err != nil {
+		return 0, 0, err
+	}
+	log.Printf("temper, cold: %.2fs", a.seconds())
+	b, err := s.ko(true)
+	if err != nil {
+		return 0, 0, err
+	}
+	row("cold", a.seconds(), b.seconds(), "%7.2fs")
+	row("cold, memory without compilers", a.memory, b.memory, "%6.1fMB")
+	if ours, err = sizeOf(s.path("six-shared")); err != nil {
+		return 0, 0, err
+	}
+	theirs, err = sizeOf(s.path("ko-six-gocache"))
+	return ours, theirs, err
+}
+
+// unchanged builds again what is there; before the first time, ko fills its KOCACHE.
+func (s six) unchanged(rounds int) error {
+	if _, err := s.ko(false); err != nil {
+		return err
+	}
+	var ours, theirs []time.Duration
+	for range rounds {
+		a, err := s.temper("shared")
+		if err != nil {
+			return err
+		}
+		b, err := s.ko(false)
+		if err != nil {
+			return err
+		}
+		ours, theirs = append(ours, a.took), append(theirs, b.took)
+	}
+	row("unchanged; ko with KOCACHE", median(ours).Seconds(), median(theirs).Seconds(), "%7.2fs")
+	return nil
+}
+
+// edited changes one file of one service, and asks for all six, beside "go build" of that
+// service alone.
+func (s six) edited(rounds int) error {
+	fmt.Printf("\n%-42s  %8s  %8s  %s\n", "", "temper", "go build", "temper/go build")
+	var ours, theirs []time.Duration
+	for round := range rounds {
+		code := fmt.Sprintf("package main\n\nimport \"log\"\n\nfunc init() { log.SetPrefix(\"round %d: \") }\n", round)
+		for _, src := range []string{"temper-six", "ko-six"} {
+			if err := write(s.path(src+"/cmd/orders/edited.go"), code); err != nil {
+				return err
+			}
+		}
+		a, err := s.temper("shared")
+		if err != nil {
+			return err
+		}
+		b, err := s.measure("ko-six", append(s.environment(), "GOOS=linux", "GOARCH=amd64"), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", s.path("orders"), "./cmd/orders")
+		if err != nil {
+			return err
+		}
+		ours, theirs = append(ours, a.took), append(theirs, b.took)
+	}
+	row("one file of one edited, all six asked for", median(ours).Seconds(), median(theirs).Seconds(), "%7.2fs")
+	return nil
+}
+
+// private compiles everything six times, which is what isolation costs that shares
+// nothing.
+func (s six) private(shared, gocache int64) error {
+	a, err := s.temper("private", "--private")
+	if err != nil {
+		return err
+	}
+	private, err := sizeOf(s.path("six-private"))
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\ncold with --private: %.2fs, the most memory %.1f MB\n", a.seconds(), a.memory)
+	fmt.Printf("caches on disk: %s shared, %s in six private ones, shared/private %.2f; ko's one GOCACHE %s\n",
+		megabytes(shared), megabytes(private), float64(shared)/float64(private), megabytes(gocache))
+	return nil
+}
+
+// temper builds, checks and describes the six, with the cache of a name.
+func (s six) temper(cache string, flags ...string) (usage, error) {
+	env := []string{"TEMPER_CACHE=" + s.path("six-"+cache)}
+	args := append([]string{"build", "--platform=linux/amd64", "-o", s.path("six-out-" + cache)}, flags...)
+	return s.measure("temper-six", env, s.path("temper"), args...)
+}
+
+// ko builds the six in one call, without KOCACHE if it is cold.
+func (s six) ko(cold bool) (usage, error) {
+	args := []string{"build", "--push=false", "--oci-layout-path=" + s.path("ko-six-out"), "--platform=linux/amd64", "--sbom=none"}
+	for _, name := range departments {
+		args = append(args, "./cmd/"+name)
+	}
+	env := append(s.environment(), "KO_DOCKER_REPO="+s.base[:strings.LastIndex(s.base, "/")]+"/six")
+	if !cold {
+		env = append(env, "KOCACHE="+s.path("ko-six-cache"))
+	}
+	return s.measure("ko-six", env, s.path("ko"), args...)
+}
+
+// environment is that of ko and of "go build", which build for the same cache.
+func (s six) environment() []string {
+	return []string{"GOCACHE=" + s.path("ko-six-gocache"), "GOWORK=off", "CGO_ENABLED=0"}
+}
+
+// A usage is what a command took.
+type usage struct {
+	took time.Duration
+	// memory is the most that the command itself held, without the compilers that it
+	// starts, in megabytes; 0 where /proc does not tell.
+	memory float64
+}
+
+func (u usage) seconds() float64 { return u.took.Seconds() }
+
+// measure runs a command. What Linux counts for a command that has ended is the most of
+// it and all that it waited for, which would be the linker; so it is asked meanwhile.
+func (s six) measure(dir string, env []string, command string, args ...string) (u usage, err error) {
+	cmd := exec.CommandContext(s.ctx, command, args...)
+	cmd.Dir = s.path(dir)
+	cmd.Env = append(os.Environ(), env...)
+	var said strings.Builder
+	cmd.Stdout, cmd.Stderr = &said, &said
+	begin := time.Now()
+	if err := cmd.Start(); err != nil {
+		return u, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case <-look.C:
+			u.memory = max(u.memory, peakOf(cmd.Process.Pid))
+		case err := <-ended:
+			u.took = time.Since(begin)
+			if exit, ok := err.(*exec.ExitError); ok {
+				return u, &failure{command + " " + strings.Join(args, " "), exit.ExitCode(), said.String()}
+			}
+			return u, err
+		}
+	}
+}
+
+// peakOf is the most memory that a process has held until now, in megabytes.
+func peakOf(pid int) float64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kB, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+			return kB / 1024
+		}
+	}
+	return 0
+}
+
+// sizeOf adds up the files below a folder.
+func sizeOf(dir string) (bytes int64, err error) {
+	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			bytes += info.Size()
+		}
+		return err
+	})
+	return bytes, err
+}
+
+func megabytes(bytes int64) string { return fmt.Sprintf("%d MB", bytes/1_000_000) }
+
+func row(what string, a, b float64, format string) {
+	fmt.Printf("%-42s  "+format+"  "+format+"  %.2f\n", what, a, b, a/b)
+}
