@@ -64,7 +64,8 @@ func code(rule checks.Rule, run func(*pass), needs ...*analysis.Analyzer) *Code 
 		URL:      rule.Source,
 		Requires: append([]*analysis.Analyzer{inspect.Analyzer, functionNames}, needs...),
 		Run: func(p *analysis.Pass) (any, error) {
-			run(&pass{p, p.ResultOf[inspect.Analyzer].(*inspector.Inspector), p.ResultOf[functionNames].(map[*types.Func]string)})
+			names, _ := p.ResultOf[functionNames].(map[*types.Func]string) // a rule that is tried alone has none
+			run(&pass{p, p.ResultOf[inspect.Analyzer].(*inspector.Inspector), names})
 			return nil, nil
 		},
 	}

@@ -53,6 +53,8 @@ func (l *line) code(ctx context.Context, one *product, bins []*binary.Binary) (*
 	if err != nil {
 		return nil, err
 	}
+	l.looking.Lock()
+	defer l.looking.Unlock()
 	if len(one.service.Manifests) > 0 {
 		if seen.Hosts, err = sources.HostCheckOf(ctx, l.looked, programs...); err != nil {
 			return nil, err

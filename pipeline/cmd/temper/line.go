@@ -45,6 +45,9 @@ type line struct {
 	looked  *sources.Memory
 	// judged are the reports about the code of services.
 	judged *memory.Folder
+	// looking is held by who looks at code. That takes all cores by itself, and who comes
+	// next need not look again at what both import.
+	looking sync.Mutex
 	// cyclonedx asks for CycloneDX documents beside the SPDX ones.
 	cyclonedx bool
 	// trustedRoot is a file that stands in for what temper.yaml trusts, or empty.
