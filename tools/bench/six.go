@@ -106,6 +106,7 @@ func (s six) cold() (ours, theirs int64, err error) {
 		return 0, 0, err
 	}
 	row("cold", a.seconds(), b.seconds(), "%7.2fs")
+	row("cold, processor time with compilers", a.cpu, b.cpu, "%7.2fs")
 	row("cold, memory without compilers", a.memory, b.memory, "%6.1fMB")
 	if ours, err = sizeOf(s.path("six-shared")); err != nil {
 		return 0, 0, err
@@ -172,7 +173,7 @@ func (s six) private(shared, gocache int64) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\ncold with --private: %.2fs, the most memory %.1f MB\n", a.seconds(), a.memory)
+	fmt.Printf("\ncold with --private: %.2fs, processor %.2fs, the most memory %.1f MB\n", a.seconds(), a.cpu, a.memory)
 	fmt.Printf("caches on disk: %s shared, %s in six private ones, shared/private %.2f; ko's one GOCACHE %s\n",
 		megabytes(shared), megabytes(private), float64(shared)/float64(private), megabytes(gocache))
 	return nil
@@ -206,6 +207,8 @@ func (s six) environment() []string {
 // A usage is what a command took.
 type usage struct {
 	took time.Duration
+	// cpu is that of the command and of all that it started, in seconds.
+	cpu float64
 	// memory is the most that the command itself held, without the compilers that it
 	// starts, in megabytes; 0 where /proc does not tell.
 	memory float64
@@ -235,6 +238,7 @@ func (s six) measure(dir string, env []string, command string, args ...string) (
 			u.memory = max(u.memory, peakOf(cmd.Process.Pid))
 		case err := <-ended:
 			u.took = time.Since(begin)
+			u.cpu = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
 			if exit, ok := err.(*exec.ExitError); ok {
 				return u, &failure{command + " " + strings.Join(args, " "), exit.ExitCode(), said.String()}
 			}
