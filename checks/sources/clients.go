@@ -201,22 +201,13 @@ func (s *clientSet) signature(n *ast.FuncType) {
 // fills with one. What other packages may fill is left alone: a field with a name of its
 // own that they can see.
 func (s *clientSet) fields(n *ast.StructType) {
-	st, ok := s.TypesInfo.TypeOf(n).(*types.Struct)
-	if !ok {
-		return
-	}
-	i := 0
-	for _, f := range n.Fields.List {
-		for range max(1, len(f.Names)) {
-			o := st.Field(i)
-			i++
-			kind := s.kind(o.Type())
-			if kind == "" || len(s.Given(o)) > 0 || o.Exported() && !o.Embedded() && s.Pkg.Name() != "main" {
-				continue
-			}
-			s.add(kind, &client{at: f, key: o, made: "the " + words[kind] + " in field " + o.Name()})
+	s.Fields(n, func(f *ast.Field, o *types.Var) {
+		kind := s.kind(o.Type())
+		if kind == "" || len(s.Given(o)) > 0 || o.Exported() && !o.Embedded() && s.Pkg.Name() != "main" {
+			return
 		}
-	}
+		s.add(kind, &client{at: f, key: o, made: "the " + words[kind] + " in field " + o.Name()})
+	})
 }
 
 func (s *clientSet) call(n *ast.CallExpr) {

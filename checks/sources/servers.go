@@ -147,19 +147,11 @@ func (s *serverSet) call(n *ast.CallExpr) {
 // fields finds the fields of structs that are servers by themselves, and that nobody
 // fills with one.
 func (s *serverSet) fields(n *ast.StructType) {
-	st, ok := s.TypesInfo.TypeOf(n).(*types.Struct)
-	if !ok {
-		return
-	}
-	i := 0
-	for _, f := range n.Fields.List {
-		for range max(1, len(f.Names)) {
-			if o := st.Field(i); isServerValue(o.Type()) && len(s.Given(o)) == 0 {
-				s.add(&server{at: f, key: o, made: "the server in field " + o.Name()})
-			}
-			i++
+	s.Fields(n, func(f *ast.Field, o *types.Var) {
+		if isServerValue(o.Type()) && len(s.Given(o)) == 0 {
+			s.add(&server{at: f, key: o, made: "the server in field " + o.Name()})
 		}
-	}
+	})
 }
 
 // fill works out the waits of a server from all that is stored in it.

@@ -383,3 +383,18 @@ func (x *Index) Param(o *types.Var) (fn *types.Func, index int, ok bool) {
 
 // Pos is where a value stands.
 func (v Value) Pos() token.Pos { return v.Expr.Pos() }
+
+// Fields calls do for each field of a struct, with the line that declares it.
+func (x *Index) Fields(n *ast.StructType, do func(*ast.Field, *types.Var)) {
+	st, ok := x.Info.TypeOf(n).(*types.Struct)
+	if !ok {
+		return
+	}
+	i := 0
+	for _, f := range n.Fields.List {
+		for range max(1, len(f.Names)) {
+			do(f, st.Field(i))
+			i++
+		}
+	}
+}

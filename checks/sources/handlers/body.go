@@ -87,9 +87,9 @@ func (a *answer) summary() Summary {
 	return s
 }
 
-// walk looks at all that the body does. Literals in it are part of it, but for those
-// that are handlers by themselves.
-func (a *answer) walk() {
+// inspect calls do for all that the body does, with the nodes around each. Literals in it
+// are part of it, but for those that are handlers by themselves.
+func (a *answer) inspect(do func(n ast.Node, around []ast.Node)) {
 	var around []ast.Node
 	ast.Inspect(a.b.Block, func(n ast.Node) bool {
 		if n == nil {
@@ -100,6 +100,14 @@ func (a *answer) walk() {
 			return false
 		}
 		around = append(around, n)
+		do(n, around)
+		return true
+	})
+}
+
+// walk looks at all that the body does.
+func (a *answer) walk() {
+	a.inspect(func(n ast.Node, around []ast.Node) {
 		switch n := n.(type) {
 		case *ast.CallExpr:
 			a.paths = around
@@ -124,7 +132,6 @@ func (a *answer) walk() {
 				}
 			}
 		}
-		return true
 	})
 }
 

@@ -250,16 +250,7 @@ func (a *answer) empty(e ast.Expr) bool {
 // decide finds the conditions on the host, and what is answered to those that do not
 // meet them.
 func (a *answer) decide() {
-	var around []ast.Node
-	ast.Inspect(a.b.Block, func(n ast.Node) bool {
-		if n == nil {
-			around = around[:len(around)-1]
-			return true
-		}
-		if lit, ok := n.(*ast.FuncLit); ok && isHandlerFunc(a.c.TypesInfo.TypeOf(lit)) {
-			return false
-		}
-		around = append(around, n)
+	a.inspect(func(n ast.Node, around []ast.Node) {
 		switch s := n.(type) {
 		case *ast.IfStmt:
 			if by := a.decided(s.Cond); by != 0 {
@@ -276,7 +267,6 @@ func (a *answer) decide() {
 				a.judge(by, around, s.Body)
 			}
 		}
-		return true
 	})
 }
 
