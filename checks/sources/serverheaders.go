@@ -28,10 +28,15 @@ JSON needs neither. Health endpoints may go without.`,
 	Bad: `http.ListenAndServe(":8080", mux)`,
 }, func(p *pass) {
 	set := p.ResultOf[served].(*servedSet)
+	const sniff, frame = "X-Content-Type-Options: nosniff", "X-Frame-Options or a Content-Security-Policy with frame-ancestors"
 	for _, s := range p.others(set.all) {
-		p.header(s, s.Sniff, "X-Content-Type-Options: nosniff")
+		if set.chains.HTML() && s.Sniff == s.Frame && s.Sniff.Level == handlers.Unknown { // one question
+			p.header(s, s.Sniff, sniff+", and "+frame)
+			continue
+		}
+		p.header(s, s.Sniff, sniff)
 		if set.chains.HTML() {
-			p.header(s, s.Frame, "X-Frame-Options or a Content-Security-Policy with frame-ancestors")
+			p.header(s, s.Frame, frame)
 		}
 	}
 }, served, originsOf)
