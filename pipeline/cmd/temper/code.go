@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -55,6 +57,7 @@ func (l *line) code(ctx context.Context, one *product, bins []*binary.Binary) (*
 	}
 	l.looking.Lock()
 	defer l.looking.Unlock()
+	defer frugal()()
 	if len(one.service.Manifests) > 0 {
 		if seen.Hosts, err = sources.HostCheckOf(ctx, l.looked, programs...); err != nil {
 			return nil, err
@@ -114,6 +117,18 @@ func nameOfCode(svc *service.Service, bins []*binary.Binary) string {
 		fmt.Fprintf(sum, "%s %s\n", b.Platform.String(), b.Inputs)
 	}
 	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// frugal has garbage collected more often than patience does until done is called. Syntax
+// and types are most of what this program ever holds, and garbage as soon as a package has
+// been looked at: on Temper's own code it is 165 MB in place of 390, for a sixth more
+// processor time.
+func frugal() (done func()) {
+	if os.Getenv("GOGC") != "" {
+		return func() {}
+	}
+	was := debug.SetGCPercent(50)
+	return func() { debug.SetGCPercent(was) }
 }
 
 // imports are the packages of a product for a platform, for which Go is asked once.
@@ -300,7 +315,9 @@ func (one codeFolder) judge(ctx context.Context, dir, limit string, memory *sour
 		fmt.Fprintf(sum, "module %s\n", r.Subject.Digest)
 	}
 	if len(one.programs) > 0 {
+		done := frugal()
 		found, err := sources.Analyze(ctx, sources.CodeRules, memory, one.programs...)
+		done()
 		if err != nil {
 			return nil, err
 		}
