@@ -152,6 +152,9 @@ func (m *manifestReader) folder(ctx context.Context, dir string) ([]*checks.Repo
 
 // nothingIn is the error about a folder that holds nothing to judge.
 func nothingIn(dir string) error {
+	if sources, _ := filepath.Glob(filepath.Join(dir, "*.go")); len(sources) > 0 {
+		return hintf("go mod init MODULE && go mod tidy", "%s holds Go files and no go.mod, so nobody knows what they import", dir)
+	}
 	return hintf("temper build -o LAYOUT, then temper check LAYOUT",
 		"%s is a folder without oci-layout, without Go code and without manifests: there is nothing to check", dir)
 }
