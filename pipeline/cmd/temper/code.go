@@ -42,41 +42,63 @@ type seenCode struct {
 	Hosts  sources.HostCheck
 }
 
+// remembered is what find has found before, from the same things, or what it finds now.
+// A nil folder remembers nothing, and so do no things.
+func remembered[T any](in *memory.Folder, from []any, find func() (T, error)) (T, error) {
+	var known T
+	if in == nil || from == nil {
+		return find()
+	}
+	sum := sha256.New()
+	for _, part := range from {
+		fmt.Fprintf(sum, "%q\n", fmt.Sprint(part))
+	}
+	key := hex.EncodeToString(sum.Sum(nil))
+	if text := in.Load(key); text != nil && json.Unmarshal(text, &known) == nil {
+		return known, nil
+	}
+	found, err := find()
+	if err != nil {
+		return found, err
+	}
+	text, err := json.Marshal(found)
+	if err != nil {
+		return found, err
+	}
+	return found, in.Save(key, text)
+}
+
 // code judges the Go code that a service's binaries are made of.
 func (l *line) code(ctx context.Context, one *product, bins []*binary.Binary) (*checks.Report, error) {
-	var seen seenCode
-	if key := nameOfCode(one.service, bins); key != "" && l.judged != nil {
-		if text := l.judged.Load(key); text != nil && json.Unmarshal(text, &seen) == nil && seen.Report != nil {
-			one.hosts = seen.Hosts
-			return seen.Report, nil
+	look := func() (seenCode, error) { return l.lookAtCode(ctx, one, bins) }
+	from := inputsOf(one.service, bins)
+	if from == nil { // until they have been looked at
+		seen, err := look()
+		if err != nil {
+			return nil, err
 		}
+		from, look = inputsOf(one.service, bins), func() (seenCode, error) { return seen, nil }
 	}
+	seen, err := remembered(l.judged, from, look)
+	one.hosts = seen.Hosts
+	return seen.Report, err
+}
+
+func (l *line) lookAtCode(ctx context.Context, one *product, bins []*binary.Binary) (seen seenCode, err error) {
 	programs, err := l.programs(ctx, one, bins)
 	if err != nil {
-		return nil, err
+		return seen, err
 	}
 	l.looking.Lock()
 	defer l.looking.Unlock()
 	defer frugal()()
 	if len(one.service.Manifests) > 0 {
 		if seen.Hosts, err = sources.HostCheckOf(ctx, l.looked, programs...); err != nil {
-			return nil, err
+			return seen, err
 		}
 	}
-	if seen.Report, err = sources.Check(ctx, one.service.Name, sources.CodeRules, l.looked, programs...); err != nil {
-		return nil, err
-	}
-	one.hosts = seen.Hosts
-	if key := nameOfCode(one.service, bins); key != "" && l.judged != nil {
-		text, err := json.Marshal(seen)
-		if err != nil {
-			return nil, err
-		}
-		if err := l.judged.Save(key, text); err != nil {
-			return nil, err
-		}
-	}
-	return seen.Report, nil
+	seen.Report, err = sources.Check(ctx, one.service.Name, sources.CodeRules, l.looked, programs...)
+	return seen, err
 }
 
 // programs are what the binaries are made of, one for all of them where the files are
@@ -105,18 +127,17 @@ func (l *line) programs(ctx context.Context, one *product, bins []*binary.Binary
 	return programs, nil
 }
 
-// nameOfCode names the code of a service by all that its binaries were made from, empty
-// where that is not known of one of them.
-func nameOfCode(svc *service.Service, bins []*binary.Binary) string {
-	sum := sha256.New()
-	fmt.Fprintf(sum, "%q %v\n", svc.Name, len(svc.Manifests) > 0)
+// inputsOf are all that the binaries of a service were made from, none where that is not
+// known of one of them.
+func inputsOf(svc *service.Service, bins []*binary.Binary) []any {
+	from := []any{"code", svc.Name, len(svc.Manifests) > 0}
 	for _, b := range bins {
 		if b.Inputs == "" {
-			return ""
+			return nil
 		}
-		fmt.Fprintf(sum, "%s %s\n", b.Platform.String(), b.Inputs)
+		from = append(from, b.Platform, b.Inputs)
 	}
-	return hex.EncodeToString(sum.Sum(nil))
+	return from
 }
 
 // frugal has garbage collected more often than patience does until done is called. Syntax

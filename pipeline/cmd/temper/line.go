@@ -188,7 +188,7 @@ func (l *line) judge(ctx context.Context, one *product, bins []*binary.Binary) e
 	var code *checks.Report
 	g, both := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		opts := images.Options{Memory: l.memory, Why: l.why(both, one)}
+		opts := images.Options{Memory: l.memory, Why: l.why(both, one, bins)}
 		j, err = images.Check(both, one.service.Name, one.artifact, opts)
 		return err
 	})
@@ -235,17 +235,19 @@ func (l *line) judge(ctx context.Context, one *product, bins []*binary.Binary) e
 
 // why answers by which imports a package or module comes into the binary of a
 // platform. Go is asked when the first finding wants to know.
-func (l *line) why(ctx context.Context, one *product) func(platform, path string) ([]string, error) {
+func (l *line) why(ctx context.Context, one *product, bins []*binary.Binary) func(platform, path string) ([]string, error) {
 	return func(platform, path string) ([]string, error) {
 		i := slices.IndexFunc(l.repo.Platforms, func(p v1.Platform) bool { return p.String() == platform })
 		if i < 0 {
 			return nil, fmt.Errorf("%s was not built for %s", one.service.Name, platform)
 		}
-		deps, err := l.imports(ctx, one, l.repo.Platforms[i])
-		if err != nil {
-			return nil, err
-		}
-		return deps.Way(path), nil
+		return remembered(l.judged, []any{"way", bins[i].Digest, platform, path}, func() ([]string, error) {
+			deps, err := l.imports(ctx, one, l.repo.Platforms[i])
+			if err != nil {
+				return nil, err
+			}
+			return deps.Way(path), nil
+		})
 	}
 }
 
