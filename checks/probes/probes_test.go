@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -150,6 +152,7 @@ type local struct {
 	said bytes.Buffer // once it has ended
 	done chan struct{}
 	open []int
+	peak atomic.Int64 // of its memory, in bytes
 }
 
 // maxResident is the limit on memory of a local service; the test's own code
@@ -186,6 +189,7 @@ func (s service) launch(t *testing.T, writable bool) (*local, error) {
 	if err := l.cmd.Start(); err != nil {
 		return nil, err
 	}
+	go l.watch()
 	go func() {
 		defer close(l.done)
 		lines := bufio.NewReader(out)
@@ -231,12 +235,33 @@ func (l *local) End() End {
 
 func (l *local) Memory() Memory {
 	<-l.done
-	unit := int64(1 << 10)
-	if runtime.GOOS == "darwin" {
-		unit = 1
+	peak := l.peak.Load()
+	if runtime.GOOS == "darwin" { // where nobody else says
+		peak = int64(l.cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)
 	}
-	peak := int64(l.cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) * unit
 	return Memory{Limit: maxResident, Over: peak > maxResident}
+}
+
+// watch notes the most memory that the service has had, for as long as it runs. What the
+// system says of it afterwards would count what this process had when it started it.
+func (l *local) watch() {
+	for {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", l.cmd.Process.Pid))
+		if err != nil {
+			return // it has ended
+		}
+		for line := range strings.Lines(string(status)) {
+			var kilobytes int64
+			if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &kilobytes); err == nil {
+				l.peak.Store(kilobytes << 10)
+			}
+		}
+		select {
+		case <-l.done:
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 func (l *local) Said() string {
