@@ -111,10 +111,12 @@ func (in *inputs) gather(svc *service.Service, t *Toolchain, imports *Imports) {
 		if p.Standard || p.Module == nil {
 			continue
 		}
-		roots = append(roots, p.Module.Dir)
-		// A go.mod between a module and its package would take the package away.
-		for dir := filepath.Dir(p.Dir); inside(p.Module.Dir, dir) && dir != p.Module.Dir; dir = filepath.Dir(dir) {
-			in.Files[filepath.Join(dir, "go.mod")] = ""
+		if p.Module.Dir != "" { // that of a vendored module is nowhere
+			roots = append(roots, p.Module.Dir)
+			// A go.mod between a module and its package would take the package away.
+			for dir := filepath.Dir(p.Dir); inside(p.Module.Dir, dir) && dir != p.Module.Dir; dir = filepath.Dir(dir) {
+				in.Files[filepath.Join(dir, "go.mod")] = ""
+			}
 		}
 		for _, name := range p.EmbedFiles {
 			first, _, below := strings.Cut(filepath.ToSlash(name), "/")

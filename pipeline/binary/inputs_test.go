@@ -194,3 +194,43 @@ func TestUnchangedSettings(t *testing.T) {
 		t.Errorf("an altered binary came to %v, compiled: %v", again.Digest, compiled(again))
 	}
 }
+
+// Vendored code is part of the repository, wherever the command is run.
+func TestUnchangedVendored(t *testing.T) {
+	rebuild, dir := remembered(t, `
+-- go.mod --
+module example.com/hello
+
+go 1.26
+
+require example.com/dep v1.0.0
+-- vendor/modules.txt --
+# example.com/dep v1.0.0
+## explicit; go 1.26
+example.com/dep
+-- vendor/example.com/dep/dep.go --
+package dep
+
+func Word() string { return "one" }
+-- main.go --
+package main
+
+import "example.com/dep"
+
+func main() { println(dep.Word()) }
+`)
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("go.mod", []byte("module example.com/here\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if compiled(rebuild()) {
+		t.Error("from another folder it compiled")
+	}
+	name := filepath.Join(dir, "vendor", "example.com", "dep", "dep.go")
+	if err := os.WriteFile(name, []byte("package dep\n\nfunc Word() string { return \"two\" }\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if !compiled(rebuild()) {
+		t.Error("what is vendored was changed, and not noticed")
+	}
+}

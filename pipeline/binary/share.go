@@ -120,12 +120,8 @@ func (o Options) fill(ctx context.Context, svc *service.Service, p v1.Platform, 
 	if o.Parallel > 0 {
 		args = append(args, "-p="+strconv.Itoa(o.Parallel))
 	}
-	if said, err := run(ctx, svc, t, env, append(args, packages...)); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		_ = said // the service's own build says what does not compile, if it wants that
-		return nil
+	if _, err := run(ctx, svc, t, env, append(args, packages...)); err != nil {
+		return ctx.Err() // the service's own build says what does not compile, if it wants that
 	}
 	if err := compiled.add(packages); err != nil {
 		return err
