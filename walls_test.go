@@ -33,7 +33,7 @@ var may = map[string][]string{
 	"temper/checks/workloads":        {"temper/checks/pattern", "temper/checks", "temper/checks/images"},
 	"temper/pipeline/strict":         {"temper/checks/pattern"},
 	"temper/pipeline/service":        {"temper/checks/pattern", "temper/pipeline/strict"},
-	"temper/pipeline/binary":         {"temper/checks/pattern", "temper/checks", "temper/checks/executables", "temper/pipeline/service"},
+	"temper/pipeline/binary":         {"temper/checks/pattern", "temper/checks", "temper/checks/executables", "temper/pipeline/service", "temper/pipeline/timing"},
 	"temper/pipeline/program":        {"temper/checks", "temper/checks/sources", "temper/pipeline/binary", "temper/pipeline/service"},
 	"temper/pipeline/sandbox":        {},
 	"temper/pipeline/evidence":       {"temper/checks/pattern", "temper/checks"},
@@ -46,6 +46,7 @@ var may = map[string][]string{
 	"temper/pipeline/admission":      {"temper/pipeline/evidence", "temper/pipeline/policy", "temper/pipeline/release"},
 	"temper/pipeline/checkout":       {"temper/checks/pattern"},
 	"temper/pipeline/lane":           {},
+	"temper/pipeline/timing":         {},
 	"temper/pipeline/difference":     {"temper/checks/executables"},
 	"temper/pipeline/engine":         {},
 	"temper/pipeline/cmd/temper": {
@@ -54,7 +55,7 @@ var may = map[string][]string{
 		"temper/checks/workloads",
 		"temper/pipeline/admission", "temper/pipeline/binary", "temper/pipeline/checkout", "temper/pipeline/difference", "temper/pipeline/evidence",
 		"temper/pipeline/image", "temper/pipeline/inventory", "temper/pipeline/lane", "temper/pipeline/license", "temper/pipeline/manifest", "temper/pipeline/policy", "temper/pipeline/program", "temper/pipeline/release", "temper/pipeline/sandbox",
-		"temper/pipeline/service",
+		"temper/pipeline/service", "temper/pipeline/timing",
 	},
 	"temper/pipeline/cmd/temper-vet":      {"temper/checks/sources"},
 	"temper/pipeline/release/releasetest": {}, // for tests

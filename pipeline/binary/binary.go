@@ -29,6 +29,9 @@ type Binary struct {
 	Facts *executables.Facts
 	// Inputs name all that went into it, by content; empty where that is not known.
 	Inputs string
+	// Why says what made [Build] compile: what has changed since the last build. It is
+	// empty where nothing has, and that build's binary was taken.
+	Why []string
 
 	began time.Time // when it was compiled, zero where it was not
 }

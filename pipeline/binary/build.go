@@ -19,6 +19,7 @@ import (
 
 	"temper/checks/pattern"
 	"temper/pipeline/service"
+	"temper/pipeline/timing"
 )
 
 // A CompileError is what the Go command said when it did not compile.
@@ -64,16 +65,10 @@ func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchai
 		return nil, fmt.Errorf("locking the build cache of %s: %w", svc.Name, err)
 	}
 	defer unlock()
-	if err := c.distrust(); err != nil {
-		return nil, err
-	}
-	if settings, err := settings(svc, p, t, opts); err == nil {
-		if name := c.unchanged(t.Root, settings); name != "" {
-			if b, err := look(c.out(), p); err == nil {
-				b.Inputs = name
-				return b, nil
-			}
-		}
+	ctx = timing.About(ctx, svc.Name, p.String())
+	b, why, err := c.same(ctx, svc, p, t, opts)
+	if err != nil || b != nil {
+		return b, err
 	}
 	began := time.Now()
 	if err := os.Remove(c.inputs()); err != nil && !os.IsNotExist(err) {
@@ -90,7 +85,7 @@ func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchai
 	if err != nil {
 		return nil, err
 	}
-	said, err := run(ctx, svc, t, env, args)
+	said, err := compile(ctx, svc, t, env, args)
 	if err != nil && strings.Contains(said, "GOPROXY=off") {
 		// A module is not in the module cache. Fetching is a step of its own, so
 		// that compiling needs no network and writes nothing but its own cache.
@@ -100,21 +95,52 @@ func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchai
 		if err := opts.fill(ctx, svc, p, t, c); err != nil {
 			return nil, err
 		}
-		said, err = run(ctx, svc, t, env, args)
+		said, err = compile(ctx, svc, t, env, args)
 	}
 	if err != nil {
 		return nil, fail(ctx, svc, p, t, said, err)
 	}
-	b, err := look(c.out(), p)
-	if err != nil {
+	defer timing.Start(ctx, "read")()
+	if b, err = look(c.out(), p); err != nil {
 		if isArchive(c.out()) {
 			err = fmt.Errorf("package %s is not a main package", svc.Package)
 		}
 		os.Remove(c.out())
 		return nil, fmt.Errorf("service %s: %w", svc.Name, err)
 	}
-	b.began = began
+	b.began, b.Why = began, why
 	return b, c.remember(b)
+}
+
+// same returns the binary of the last build, if that is what a build would make. If not,
+// it says why.
+func (c cacheDir) same(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain, opts Options) (b *Binary, why []string, err error) {
+	defer timing.Start(ctx, "compare")()
+	sum, size, err := c.trusted()
+	if errors.Is(err, errAltered) {
+		return nil, []string{err.Error()}, c.clear()
+	}
+	if err != nil {
+		return nil, []string{fmt.Sprintf("there is no earlier build with %s", t.Version)}, c.clear()
+	}
+	is, err := settings(svc, p, t, opts)
+	if err != nil { // a toolchain whose programs lie elsewhere
+		return nil, []string{err.Error()}, nil
+	}
+	name, why := c.unchanged(svc, is)
+	if name == "" {
+		return nil, why, nil
+	}
+	facts, err := factsOf(c.out())
+	if err != nil {
+		return nil, []string{err.Error()}, nil
+	}
+	return &Binary{Path: c.out(), Platform: p, Digest: sum, Size: size, Facts: facts, Inputs: name}, nil, nil
+}
+
+func compile(ctx context.Context, svc *service.Service, t *Toolchain, env, args []string) (said string, err error) {
+	defer timing.Start(ctx, "compile")()
+	return run(ctx, svc, t, env, args)
 }
 
 func (o Options) cacheDir(svc *service.Service, p v1.Platform, t *Toolchain) (cacheDir, error) {
@@ -167,6 +193,7 @@ func quote(word string) (string, error) {
 
 // fetch brings the modules that the service needs into the module cache.
 func fetch(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain) (said string, err error) {
+	defer timing.Start(ctx, "fetch")()
 	env := fetching("local", append(slices.Concat(t.access, target(svc, p)), "GOENV=off", "GOROOT="+t.Root)...)
 	args := []string{"list", "-deps", "-f={{with .Error}}{{.}}{{end}}"}
 	if len(svc.BuildTags) > 0 {

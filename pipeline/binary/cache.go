@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -50,16 +51,26 @@ func (c cacheDir) sum() string             { return filepath.Join(c.path("bin"),
 
 func (c cacheDir) inputs() string { return filepath.Join(c.path("bin"), "inputs.json") }
 
-// distrust removes the binary of the last build unless its content is what
-// that build left: Go takes an output for current by the build id inside it,
-// and would keep one whose other bytes have changed.
-func (c cacheDir) distrust() error {
+// errAltered tells that the binary of the last build is not what that build left.
+var errAltered = errors.New("the binary of the last build was altered")
+
+// trusted returns what the binary of the last build is. Its content is held against what
+// that build left: Go takes an output for current by the build id inside it, and would
+// keep one whose other bytes have changed.
+func (c cacheDir) trusted() (v1.Hash, int64, error) {
 	want, err := os.ReadFile(c.sum())
-	if err == nil {
-		if got, _, err := digest(c.out()); err == nil && got.String() == strings.TrimSpace(string(want)) {
-			return nil
-		}
+	if err != nil {
+		return v1.Hash{}, 0, err
 	}
+	got, size, err := digest(c.out())
+	if err == nil && got.String() != strings.TrimSpace(string(want)) {
+		err = errAltered
+	}
+	return got, size, err
+}
+
+// clear removes the binary of the last build and what is known of it.
+func (c cacheDir) clear() error {
 	for _, path := range []string{c.sum(), c.inputs(), c.out()} {
 		if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 			return fmt.Errorf("removing the last build: %w", err)

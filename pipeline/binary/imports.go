@@ -11,6 +11,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"temper/pipeline/service"
+	"temper/pipeline/timing"
 )
 
 // Imports are the packages that go into a binary, and who imports whom.
@@ -28,6 +29,7 @@ func (g *Imports) Packages() []*Package { return g.all }
 // what [Build] has just compiled with the same toolchain and options, without
 // the network, and so that nothing is compiled again.
 func Deps(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain, opts Options) (*Imports, error) {
+	defer timing.Start(timing.About(ctx, svc.Name, p.String()), "list")()
 	c, err := opts.cacheDir(svc, p, t)
 	if err != nil {
 		return nil, err

@@ -28,12 +28,14 @@ import (
 // settings. Modules in the module cache are known by go.sum, as they are to Go.
 type inputs struct {
 	// Settings stand for the toolchain, the target and the flags.
-	Settings string `json:"settings"`
-	// Folders hold the hash of what Go reads directly in each, Trees of all that is
-	// below, and Files of a single one, empty where there is to be none.
-	Folders map[string]string `json:"folders"`
-	Trees   map[string]string `json:"trees"`
-	Files   map[string]string `json:"files"`
+	Settings map[string]string `json:"settings"`
+	// Standard holds the hash of what Go reads in each folder of the standard library.
+	Standard map[string]string `json:"standard"`
+	// Folders hold the hashes of the files that Go reads directly in each, Trees those of
+	// all that is below, and Files those of single ones, empty where there is to be none.
+	Folders map[string]map[string]string `json:"folders"`
+	Trees   map[string]map[string]string `json:"trees"`
+	Files   map[string]string            `json:"files"`
 	// Embed are the folders of which the names of all files count.
 	Embed []string `json:"embed"`
 }
@@ -42,19 +44,26 @@ type inputs struct {
 // compiled: a clock of a file system is as coarse as this.
 const grace = 100 * time.Millisecond
 
-// settings stand for all that decides bytes beside files.
-func settings(svc *service.Service, p v1.Platform, t *Toolchain, opts Options) (string, error) {
+// settings are all that decides bytes beside files, by what people call it.
+func settings(svc *service.Service, p v1.Platform, t *Toolchain, opts Options) (map[string]string, error) {
 	tools, err := t.Sum()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	opts.Parallel = 0
 	args, err := arguments(svc, "", opts)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	text := fmt.Sprintf("%q %q %q %q %q %q", t.Version, t.Root, tools, target(svc, p), args, svc.Dir)
-	return fmt.Sprintf("%x", sha256.Sum256([]byte(text))), nil
+	all := map[string]string{
+		"the Go release": t.Version, "GOROOT": t.Root, "the toolchain's hash": tools,
+		"the command line": fmt.Sprintf("go %q", args), "the folder": svc.Dir,
+	}
+	for _, kv := range target(svc, p) {
+		name, value, _ := strings.Cut(kv, "=")
+		all[name] = value
+	}
+	return all, nil
 }
 
 // Remember notes what went into the binary, so that a build of the same is no build. The
@@ -68,12 +77,12 @@ func (b *Binary) Remember(ctx context.Context, svc *service.Service, t *Toolchai
 	if err != nil {
 		return err
 	}
-	in := &inputs{Folders: make(map[string]string), Trees: make(map[string]string), Files: make(map[string]string)}
+	in := newInputs()
 	if in.Settings, err = settings(svc, b.Platform, t, opts); err != nil {
 		return nil // a toolchain whose programs lie elsewhere
 	}
 	in.gather(svc, t, imports)
-	rested, err := in.fill(t.Root, b.began.Add(-grace))
+	rested, err := in.fill(b.began.Add(-grace))
 	if err != nil || !rested {
 		return err
 	}
@@ -96,6 +105,13 @@ func (b *Binary) Remember(ctx context.Context, svc *service.Service, t *Toolchai
 	return nil
 }
 
+func newInputs() *inputs {
+	return &inputs{
+		Standard: make(map[string]string), Folders: make(map[string]map[string]string),
+		Trees: make(map[string]map[string]string), Files: make(map[string]string),
+	}
+}
+
 // gather lists what goes into a binary.
 func (in *inputs) gather(svc *service.Service, t *Toolchain, imports *Imports) {
 	roots := []string{svc.Module}
@@ -107,7 +123,11 @@ func (in *inputs) gather(svc *service.Service, t *Toolchain, imports *Imports) {
 		if p.Dir == "" || inside(t.ModCache, p.Dir) {
 			continue
 		}
-		in.Folders[p.Dir] = ""
+		if inside(t.Root, p.Dir) {
+			in.Standard[p.Dir] = ""
+			continue
+		}
+		in.Folders[p.Dir] = nil
 		if p.Standard || p.Module == nil {
 			continue
 		}
@@ -121,7 +141,7 @@ func (in *inputs) gather(svc *service.Service, t *Toolchain, imports *Imports) {
 		for _, name := range p.EmbedFiles {
 			first, _, below := strings.Cut(filepath.ToSlash(name), "/")
 			if below {
-				in.Trees[filepath.Join(p.Dir, first)] = ""
+				in.Trees[filepath.Join(p.Dir, first)] = nil
 			} else {
 				in.Files[filepath.Join(p.Dir, name)] = ""
 			}
@@ -142,18 +162,23 @@ func (in *inputs) gather(svc *service.Service, t *Toolchain, imports *Imports) {
 var standard sync.Map
 
 // fill hashes all that was gathered, and tells whether none of it has changed since.
-func (in *inputs) fill(goroot string, since time.Time) (rested bool, err error) {
+func (in *inputs) fill(since time.Time) (rested bool, err error) {
 	r := reader{since: since}
-	for dir := range in.Folders {
+	for dir := range in.Standard {
 		if known, ok := standard.Load(dir); ok {
-			in.Folders[dir] = known.(string)
+			in.Standard[dir] = known.(string)
 			continue
 		}
-		if in.Folders[dir], err = r.folder(dir, slices.Contains(in.Embed, dir)); err != nil {
+		files, err := r.folder(dir, true)
+		if err != nil {
 			return false, err
 		}
-		if inside(goroot, dir) {
-			standard.Store(dir, in.Folders[dir])
+		in.Standard[dir] = hashOf(files)
+		standard.Store(dir, in.Standard[dir])
+	}
+	for dir := range in.Folders {
+		if in.Folders[dir], err = r.folder(dir, slices.Contains(in.Embed, dir)); err != nil {
+			return false, err
 		}
 	}
 	for dir := range in.Trees {
@@ -169,25 +194,89 @@ func (in *inputs) fill(goroot string, since time.Time) (rested bool, err error) 
 	return !r.late, nil
 }
 
+// hashOf stands for files and what is in them.
+func hashOf(files map[string]string) string {
+	sum := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(sum, "%q %s\n", name, files[name])
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
 // unchanged returns the name of the inputs of the last build, if a build with these
-// settings would read the same: empty if not, or if that cannot be told.
-func (c cacheDir) unchanged(goroot, settings string) string {
+// settings would read the same. If not, or if that cannot be told, it says why.
+func (c cacheDir) unchanged(svc *service.Service, settings map[string]string) (name string, why []string) {
 	text, err := os.ReadFile(c.inputs())
 	if err != nil {
-		return ""
+		return "", []string{"the last build did not end, or its files changed meanwhile"}
 	}
-	var was inputs
-	if json.Unmarshal(text, &was) != nil || was.Settings != settings || len(was.Folders) == 0 {
-		return ""
+	was := newInputs()
+	if json.Unmarshal(text, was) != nil || len(was.Folders) == 0 {
+		return "", []string{"what is noted of the last build cannot be read"}
 	}
-	is := inputs{Settings: was.Settings, Folders: maps.Clone(was.Folders), Trees: maps.Clone(was.Trees), Files: maps.Clone(was.Files), Embed: was.Embed}
-	if _, err := is.fill(goroot, time.Time{}); err != nil {
-		return ""
+	is := &inputs{
+		Settings: settings, Standard: maps.Clone(was.Standard), Folders: maps.Clone(was.Folders),
+		Trees: maps.Clone(was.Trees), Files: maps.Clone(was.Files), Embed: was.Embed,
 	}
-	if !maps.Equal(was.Folders, is.Folders) || !maps.Equal(was.Trees, is.Trees) || !maps.Equal(was.Files, is.Files) {
-		return ""
+	if !maps.Equal(was.Settings, is.Settings) {
+		return "", was.differ(svc.Root, is)
 	}
-	return fmt.Sprintf("%x", sha256.Sum256(text))
+	if _, err := is.fill(time.Time{}); err != nil {
+		return "", []string{err.Error()}
+	}
+	if why := was.differ(svc.Root, is); len(why) > 0 {
+		return "", why
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(text)), nil
+}
+
+// differ says in people's words what is not as it was, sorted.
+func (in *inputs) differ(root string, now *inputs) []string {
+	var why []string
+	for _, name := range keys(in.Settings, now.Settings) {
+		if was, is := in.Settings[name], now.Settings[name]; was != is {
+			why = append(why, fmt.Sprintf("%s is %s, and was %s", name, is, was))
+		}
+	}
+	for _, dir := range keys(in.Standard, now.Standard) {
+		if in.Standard[dir] != now.Standard[dir] {
+			why = append(why, dir+" has changed")
+		}
+	}
+	files := func(in, now map[string]string, at func(name string) string) {
+		for _, name := range keys(in, now) {
+			switch was, is := in[name], now[name]; {
+			case was == is:
+			case was == "":
+				why = append(why, at(name)+" is new")
+			case is == "":
+				why = append(why, at(name)+" is gone")
+			default:
+				why = append(why, at(name)+" has changed")
+			}
+		}
+	}
+	called := func(name string) string {
+		if rel, err := filepath.Rel(root, name); err == nil && filepath.IsLocal(rel) {
+			return filepath.ToSlash(rel)
+		}
+		return name
+	}
+	files(in.Files, now.Files, called)
+	for _, below := range []struct{ in, now map[string]map[string]string }{{in.Folders, now.Folders}, {in.Trees, now.Trees}} {
+		for _, dir := range keys(below.in, below.now) {
+			files(below.in[dir], below.now[dir], func(name string) string { return called(filepath.Join(dir, name)) })
+		}
+	}
+	slices.Sort(why)
+	return slices.Compact(why)
+}
+
+// keys are those of either map, sorted.
+func keys[V any](a, b map[string]V) []string {
+	all := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // A reader hashes files, and notes whether one of them is younger than a time.
@@ -198,47 +287,47 @@ type reader struct {
 
 // folder hashes what Go may read directly in a folder: sources, profiles, and a go.mod
 // that would make another module of it. With names those of all files count.
-func (r *reader) folder(dir string, names bool) (string, error) {
+func (r *reader) folder(dir string, names bool) (map[string]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	sum := sha256.New()
+	files := make(map[string]string)
 	for _, e := range entries {
 		name := e.Name()
 		switch ext := path.Ext(name); {
 		case strings.HasSuffix(name, "_test.go"):
 			continue
 		case ext == ".go" || ext == ".s" || ext == ".h" || ext == ".syso" || ext == ".pgo" || name == "go.mod":
-			of, err := r.file(filepath.Join(dir, name))
-			if err != nil {
-				return "", err
+			if files[name], err = r.file(filepath.Join(dir, name)); err != nil {
+				return nil, err
 			}
-			fmt.Fprintf(sum, "%q %s\n", name, of)
 		case names:
-			fmt.Fprintf(sum, "%q\n", name)
+			files[name] = "present"
 		}
 	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
+	return files, nil
 }
 
-// tree hashes all that is below a folder.
-func (r *reader) tree(dir string) (string, error) {
-	sum := sha256.New()
+// tree hashes all that is below a folder. A file's name is its path in it.
+func (r *reader) tree(dir string) (map[string]string, error) {
+	files := make(map[string]string)
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		of := ""
-		if !d.IsDir() {
-			if of, err = r.file(name); err != nil {
-				return err
-			}
+		rel, err := filepath.Rel(dir, name)
+		if err != nil {
+			return err
 		}
-		fmt.Fprintf(sum, "%q %v %s\n", name, d.IsDir(), of)
-		return nil
+		if d.IsDir() {
+			files[rel] = "a folder"
+			return nil
+		}
+		files[rel], err = r.file(name)
+		return err
 	})
-	return hex.EncodeToString(sum.Sum(nil)), err
+	return files, err
 }
 
 // file hashes a file, or what a link leads to; empty if there is none.

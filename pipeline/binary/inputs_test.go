@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -88,20 +90,20 @@ func TestUnchanged(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		change func(*testing.T, string)
-		want   bool
+		why    []string // nothing is compiled without a reason
 	}{
-		"nothing":          {func(*testing.T, string) {}, false},
-		"a test":           {put("main_test.go", "package main\n\n// changed\n"), false},
-		"a new test":       {put("new_test.go", "package main\n"), false},
-		"a file beside":    {put("README", "goodbye"), false},
-		"a source":         {put("inner/words/words.go", "package words\n\nfunc All() string { return \"\" }\n"), true},
-		"a comment":        {put("main.go", "package main\n\nimport \"example.com/hello/inner/words\"\n\nfunc main() { println(words.All()) } // yes\n"), true},
-		"a new source":     {put("more.go", "package main\n\nfunc init() { println(1) }\n"), true},
-		"an embedded file": {put("inner/words/one.txt", "ONE"), true},
-		"one in a folder":  {put("inner/words/tree/below/three.txt", "THREE"), true},
-		"a new one":        {put("inner/words/tree/below/four.txt", "four"), true},
-		"go.mod":           {put("go.mod", "module example.com/hello\n\ngo 1.25\n"), true},
-		"go.sum":           {put("go.sum", "\n"), true},
+		"nothing":          {func(*testing.T, string) {}, nil},
+		"a test":           {put("main_test.go", "package main\n\n// changed\n"), nil},
+		"a new test":       {put("new_test.go", "package main\n"), nil},
+		"a file beside":    {put("README", "goodbye"), nil},
+		"a source":         {put("inner/words/words.go", "package words\n\nfunc All() string { return \"\" }\n"), []string{"inner/words/words.go has changed"}},
+		"a comment":        {put("main.go", "package main\n\nimport \"example.com/hello/inner/words\"\n\nfunc main() { println(words.All()) } // yes\n"), []string{"main.go has changed"}},
+		"a new source":     {put("more.go", "package main\n\nfunc init() { println(1) }\n"), []string{"more.go is new"}},
+		"an embedded file": {put("inner/words/one.txt", "ONE"), []string{"inner/words/one.txt has changed"}},
+		"one in a folder":  {put("inner/words/tree/below/three.txt", "THREE"), []string{"inner/words/tree/below/three.txt has changed"}},
+		"a new one":        {put("inner/words/tree/below/four.txt", "four"), []string{"inner/words/tree/below/four.txt is new"}},
+		"go.mod":           {put("go.mod", "module example.com/hello\n\ngo 1.25\n"), []string{"go.mod has changed"}},
+		"go.sum":           {put("go.sum", "\n"), []string{"go.sum is new"}},
 		"times put back": {func(t *testing.T, dir string) {
 			name := filepath.Join(dir, "inner/words/one.txt")
 			info, err := os.Stat(name)
@@ -112,12 +114,23 @@ func TestUnchanged(t *testing.T) {
 			if err := os.Chtimes(name, info.ModTime(), info.ModTime()); err != nil {
 				t.Fatal(err)
 			}
-		}, true},
+		}, []string{"inner/words/one.txt has changed"}},
 		"a source that is gone": {func(t *testing.T, dir string) {
 			if err := os.Remove(filepath.Join(dir, "inner/words/tree/two.txt")); err != nil {
 				t.Fatal(err)
 			}
-		}, true},
+		}, []string{"inner/words/tree/two.txt is gone"}},
+		"what is remembered": {func(t *testing.T, dir string) {
+			b, err := filepath.Glob(filepath.Join(cache, "services", "*", "hello", "*", "*", "bin", "inputs.json"))
+			if err != nil || len(b) == 0 {
+				t.Fatal(b, err)
+			}
+			for _, name := range b {
+				if err := os.WriteFile(name, []byte("{"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}, []string{"what is noted of the last build cannot be read"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rebuild, dir := remembered(t, embedding)
@@ -126,8 +139,9 @@ func TestUnchanged(t *testing.T) {
 				t.Fatalf("the second build compiled: inputs %q", first.Inputs)
 			}
 			tc.change(t, dir)
-			if got := compiled(rebuild()); got != tc.want {
-				t.Errorf("compiled: %v, want %v", got, tc.want)
+			again := rebuild()
+			if got := compiled(again); got != (tc.why != nil) || !slices.Equal(again.Why, tc.why) {
+				t.Errorf("compiled: %v, because %q, want %q", got, again.Why, tc.why)
 			}
 		})
 	}
@@ -184,14 +198,20 @@ func TestUnchangedSettings(t *testing.T) {
 	svc.Stamps = map[string]string{"main.version": "v1"}
 	if b := mustBuild(t, repo, svc, Options{Cache: cache}); !compiled(b) {
 		t.Error("a stamp was not noticed")
+	} else if len(b.Why) != 1 || !strings.Contains(b.Why[0], "main.version=v1") {
+		t.Errorf("a stamp is told as %q", b.Why)
 	}
 	svc.Stamps = nil
 	rebuild()
 	if err := os.WriteFile(b.Path, []byte("altered"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if again := rebuild(); !compiled(again) || again.Digest != b.Digest {
+	again := rebuild()
+	if !compiled(again) || again.Digest != b.Digest {
 		t.Errorf("an altered binary came to %v, compiled: %v", again.Digest, compiled(again))
+	}
+	if want := errAltered.Error(); !slices.Equal(again.Why, []string{want}) {
+		t.Errorf("an altered binary is told as %q, want %q", again.Why, want)
 	}
 }
 

@@ -61,6 +61,15 @@ func look(path string, platform v1.Platform) (*Binary, error) {
 	if err != nil {
 		return nil, err
 	}
+	facts, err := factsOf(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Binary{Path: path, Platform: platform, Digest: sum, Size: size, Facts: facts}, nil
+}
+
+// factsOf are what an executable says of itself.
+func factsOf(path string) (*executables.Facts, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -70,7 +79,7 @@ func look(path string, platform v1.Platform) (*Binary, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &Binary{Path: path, Platform: platform, Digest: sum, Size: size, Facts: facts}, nil
+	return facts, nil
 }
 
 func digest(path string) (v1.Hash, int64, error) {

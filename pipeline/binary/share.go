@@ -16,6 +16,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"temper/pipeline/service"
+	"temper/pipeline/timing"
 )
 
 // A Share lets builds read what holds none of the repository's code, the standard library
@@ -92,6 +93,7 @@ func (o Options) fill(ctx context.Context, svc *service.Service, p v1.Platform, 
 	if _, err := os.Stat(mark); err == nil {
 		return nil
 	}
+	defer timing.Start(ctx, "share")()
 	packages, err := o.common(ctx, svc, p, t, c)
 	if err != nil || len(packages) == 0 {
 		return err

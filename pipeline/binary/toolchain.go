@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 
 	"golang.org/x/mod/modfile"
 
@@ -47,12 +48,23 @@ func (t *Toolchain) Go() string {
 // or go.mod, else their go line where it is newer than the Go at hand, else the
 // Go at hand. Go fetches what is not there and verifies it.
 func Select(ctx context.Context, repo *service.Repository, svc *service.Service) (*Toolchain, error) {
+	return new(Toolchains).Select(ctx, repo, svc)
+}
+
+// Toolchains are those that were asked for what they are, once each.
+type Toolchains struct {
+	mu    sync.Mutex
+	known map[string]Toolchain
+}
+
+// Select is [Select], for one service after the other.
+func (all *Toolchains) Select(ctx context.Context, repo *service.Repository, svc *service.Service) (*Toolchain, error) {
 	want, chosen, err := named(repo, svc)
 	if err != nil {
 		return nil, err
 	}
 	if want == "" {
-		t, err := ask(ctx, "local")
+		t, err := all.ask(ctx, "local")
 		if err != nil {
 			return nil, err
 		}
@@ -66,7 +78,7 @@ func Select(ctx context.Context, repo *service.Repository, svc *service.Service)
 		}
 		want, chosen = line, file
 	}
-	t, err := ask(ctx, want)
+	t, err := all.ask(ctx, want)
 	if err != nil {
 		return nil, fmt.Errorf("service %s wants %s (says %s): %w", svc.Name, want, chosen, err)
 	}
@@ -74,6 +86,25 @@ func Select(ctx context.Context, repo *service.Repository, svc *service.Service)
 		return nil, fmt.Errorf("service %s wants %s (says %s), and Go answered with %s", svc.Name, want, chosen, t.Version)
 	}
 	t.Chosen = chosen
+	return t, nil
+}
+
+// ask is what Go says under a choice of toolchain. Two services that want the same wait for
+// one answer.
+func (all *Toolchains) ask(ctx context.Context, toolchain string) (*Toolchain, error) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if known, ok := all.known[toolchain]; ok {
+		return &known, nil
+	}
+	t, err := ask(ctx, toolchain)
+	if err != nil {
+		return nil, err
+	}
+	if all.known == nil {
+		all.known = make(map[string]Toolchain)
+	}
+	all.known[toolchain] = *t
 	return t, nil
 }
 

@@ -2,6 +2,7 @@ package service
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"temper/checks/pattern"
 )
 
@@ -24,11 +27,20 @@ func ask(ctx context.Context, root string) ([]*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	packages, err := list(ctx, root, workfile, modules, "0")
-	if err != nil {
-		return nil, err
+	var packages, with []listed
+	g, both := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		packages, err = list(both, root, workfile, modules, "0")
+		return err
+	})
+	g.Go(func() (err error) {
+		with, err = list(both, root, workfile, modules, "1")
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return nil, cmp.Or(ctx.Err(), err)
 	}
-	if err := needCgo(ctx, root, workfile, modules, packages); err != nil {
+	if err := needCgo(root, packages, with); err != nil {
 		return nil, err
 	}
 	var services []*Service
@@ -58,11 +70,7 @@ func ask(ctx context.Context, root string) ([]*Service, error) {
 
 // needCgo tells of main packages that are there with cgo only. Go would leave
 // them out without a word, as it rightly does with those for another system.
-func needCgo(ctx context.Context, root, workfile string, modules []string, without []listed) error {
-	with, err := list(ctx, root, workfile, modules, "1")
-	if err != nil {
-		return err
-	}
+func needCgo(root string, without, with []listed) error {
 	for _, p := range with {
 		there := slices.ContainsFunc(without, func(l listed) bool { return l.Dir == p.Dir && len(l.GoFiles) > 0 })
 		if p.Name == "main" && len(p.CgoFiles) > 0 && !there {

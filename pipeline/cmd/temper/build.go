@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"temper/pipeline/binary"
 	"temper/pipeline/evidence"
 	"temper/pipeline/service"
+	"temper/pipeline/timing"
 )
 
 // buildFlags are those of temper build.
@@ -35,6 +37,7 @@ type buildFlags struct {
 	cyclonedx bool
 	probe     bool
 	private   bool
+	timings   bool
 }
 
 func newBuild(p *person) *cobra.Command {
@@ -64,6 +67,7 @@ still written, with its failing report, and build exits 3; release refuses it.`,
 	flags.BoolVar(&f.probe, "probe", false, "start each service as temper probe does, and add to its report what was seen")
 	flags.BoolVar(&f.cyclonedx, "cyclonedx", false, "write the SBOMs as CycloneDX 1.6 as well")
 	flags.BoolVar(&f.private, "private", false, "compile everything in each service's own cache: share not even the standard library")
+	flags.BoolVar(&f.timings, "timings", false, "say where the time went, and why something was compiled")
 	f.add(cmd)
 	flags.BoolVarP(&p.verbose, "verbose", "v", false, "say more, such as which variables were set aside")
 	return cmd
@@ -78,7 +82,11 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 			return err
 		}
 	}
-	repo, err := service.Load(ctx, f.dir, ruleNames()...)
+	times := timing.New()
+	if f.timings {
+		ctx = timing.Record(ctx, times)
+	}
+	repo, err := f.load(ctx)
 	if err != nil {
 		return err
 	}
@@ -133,7 +141,9 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 			return usagef("--source: %v", err)
 		}
 	} else {
+		asked := timing.Start(ctx, "ask git")
 		l.source = evidence.GitSource(ctx, repo.Dir)
+		asked()
 	}
 	manifests, err := l.manifestsOf(ctx, services)
 	if err != nil {
@@ -146,6 +156,7 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 	if f.output == "" {
 		err = ignored(filepath.Dir(output))
 	}
+	wrote := timing.Start(ctx, "write")
 	switch {
 	case err != nil:
 	case asTarball:
@@ -153,6 +164,7 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 	default:
 		err = writeLayout(output, products, f.output == "" && len(f.services) == 0)
 	}
+	wrote()
 	if err != nil {
 		return err
 	}
@@ -160,7 +172,16 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 	if err != nil {
 		return err
 	}
-	return f.answer(p, repo, output, products, deployed)
+	var took *timings
+	if f.timings {
+		took = newTimings(times, products)
+	}
+	return f.answer(p, repo, output, products, deployed, took)
+}
+
+func (f *buildFlags) load(ctx context.Context) (*service.Repository, error) {
+	defer timing.Start(ctx, "find services")()
+	return service.Load(ctx, f.dir, ruleNames()...)
 }
 
 // ignored makes the repository's own folder for Temper, which git does not look
@@ -229,7 +250,7 @@ func parseCreated(flag string, repo *service.Repository) (time.Time, error) {
 }
 
 // answer prints what was built and says no where a rule is broken.
-func (f *buildFlags) answer(p *person, repo *service.Repository, output string, products []*product, manifests []*checks.Report) error {
+func (f *buildFlags) answer(p *person, repo *service.Repository, output string, products []*product, manifests []*checks.Report, took *timings) error {
 	var reports []*checks.Report
 	var shown []page.Service
 	for _, one := range products {
@@ -242,10 +263,13 @@ func (f *buildFlags) answer(p *person, repo *service.Repository, output string, 
 		return err
 	}
 	if f.json {
-		if err := p.json(builtObject(output, products, reports)); err != nil {
+		if err := p.json(builtObject(output, products, reports, took)); err != nil {
 			return err
 		}
 		return no.orNil()
+	}
+	if took != nil {
+		p.timings(took)
 	}
 	for _, one := range products {
 		fmt.Fprintf(p.out, "%s %s\n", one.service.Name, one.digest)
@@ -255,11 +279,14 @@ func (f *buildFlags) answer(p *person, repo *service.Repository, output string, 
 
 // builtObject is what temper build --json writes, with the reports as they were
 // told: the baseline is in them, and not in the evidence.
-func builtObject(output string, products []*product, reports []*checks.Report) any {
+func builtObject(output string, products []*product, reports []*checks.Report, took *timings) any {
 	type image struct {
 		Platform string `json:"platform"`
 		Digest   string `json:"digest"`
 		Binary   string `json:"binary"`
+		// Compiled says what made the binary be compiled; there is none where nothing has
+		// changed since the last build.
+		Compiled []string `json:"compiled,omitempty"`
 	}
 	type built struct {
 		Name   string         `json:"name"`
@@ -275,11 +302,16 @@ func builtObject(output string, products []*product, reports []*checks.Report) a
 		Services []built `json:"services"`
 		// Manifests are the reports about the objects that temper.yaml names.
 		Manifests []*checks.Report `json:"manifests,omitempty"`
-	}{Output: output, Manifests: reports[len(products):]}
+		Timings   *timings         `json:"timings,omitempty"`
+	}{Output: output, Manifests: reports[len(products):], Timings: took}
 	for i, one := range products {
 		b := built{Name: one.service.Name, Digest: one.digest, Go: one.toolchain.Version, Base: one.base.Name, Signer: one.base.signer.String(), Report: reports[i]}
 		for _, img := range one.images {
-			b.Images = append(b.Images, image{img.Platform, img.Digest.String(), img.Executables[0].Digest.String()})
+			made := image{Platform: img.Platform, Digest: img.Digest.String(), Binary: img.Executables[0].Digest.String()}
+			if at := slices.IndexFunc(one.why, func(c compiled) bool { return c.platform == img.Platform }); at >= 0 {
+				made.Compiled = one.why[at].reasons
+			}
+			b.Images = append(b.Images, made)
 		}
 		out.Services = append(out.Services, b)
 	}

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -53,3 +54,6 @@ func below(ts *testscript.TestScript, dir string, do func(path string, content [
 		return err
 	}))
 }
+
+// rest waits until files are so old that a build may take them for what it compiled.
+func rest(*testscript.TestScript, bool, []string) { time.Sleep(250 * time.Millisecond) }

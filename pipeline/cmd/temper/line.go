@@ -26,6 +26,7 @@ import (
 	"temper/pipeline/image"
 	"temper/pipeline/license"
 	"temper/pipeline/service"
+	"temper/pipeline/timing"
 )
 
 // A line is the production line of one build: it moves every service through
@@ -56,6 +57,8 @@ type line struct {
 	share *binary.Share
 	// probe says to start the services as well.
 	probe bool
+	// toolchains are asked once for all services.
+	toolchains binary.Toolchains
 
 	// slots are what compiles and compresses at a time, compilers how many each
 	// of them may start.
@@ -77,6 +80,8 @@ type product struct {
 	artifact  mutate.Appendable
 	digest    v1.Hash
 	images    []evidence.Image
+	// why says of each binary what made it be compiled, nothing if it was not.
+	why       []compiled
 	report    *checks.Report
 	// hosts are what its code does about names that are not its own, if it has manifests.
 	hosts sources.HostCheck
@@ -89,6 +94,13 @@ type product struct {
 
 	asking  sync.Mutex
 	imports map[string]*binary.Imports // by platform
+}
+
+// compiled says what made the binary for a platform be compiled; there are no reasons where
+// nothing has changed since the last build.
+type compiled struct {
+	platform string
+	reasons  []string
 }
 
 func (l *line) run(ctx context.Context, services []*service.Service) ([]*product, error) {
@@ -111,6 +123,7 @@ func (l *line) run(ctx context.Context, services []*service.Service) ([]*product
 
 // open makes ready what all services share: the base and the workers.
 func (l *line) open(ctx context.Context) (err error) {
+	defer timing.Start(ctx, "open the base")()
 	if l.base, err = openBase(ctx, l.person, l.repo, l.trustedRoot); err != nil {
 		return err
 	}
@@ -122,6 +135,7 @@ func (l *line) open(ctx context.Context) (err error) {
 
 // make takes one service the whole way.
 func (l *line) make(ctx context.Context, svc *service.Service) (*product, error) {
+	ctx = timing.About(ctx, svc.Name, "")
 	one, bins, err := l.assemble(ctx, svc)
 	if err != nil {
 		return nil, err
@@ -129,6 +143,7 @@ func (l *line) make(ctx context.Context, svc *service.Service) (*product, error)
 	if err := l.judge(ctx, one, bins); err != nil {
 		return nil, err
 	}
+	defer timing.Start(ctx, "describe")()
 	if one.images, err = describe(svc, l.base.Base, one.artifact, bins); err != nil {
 		return nil, err
 	}
@@ -138,7 +153,9 @@ func (l *line) make(ctx context.Context, svc *service.Service) (*product, error)
 // assemble takes one service as far as its digest, and says nothing about it.
 // Every platform takes a slot to compile and to compress in.
 func (l *line) assemble(ctx context.Context, svc *service.Service) (*product, []*binary.Binary, error) {
-	toolchain, err := binary.Select(ctx, l.repo, svc)
+	chosen := timing.Start(ctx, "choose Go")
+	toolchain, err := l.toolchains.Select(ctx, l.repo, svc)
+	chosen()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -149,9 +166,11 @@ func (l *line) assemble(ctx context.Context, svc *service.Service) (*product, []
 	g, buildCtx := errgroup.WithContext(ctx)
 	for i, platform := range l.repo.Platforms {
 		g.Go(func() (err error) {
+			waited := timing.Start(timing.About(ctx, svc.Name, platform.String()), "wait")
 			select {
 			case l.slots <- struct{}{}:
 				defer func() { <-l.slots }()
+				waited()
 			case <-buildCtx.Done():
 				return buildCtx.Err()
 			}
@@ -163,6 +182,9 @@ func (l *line) assemble(ctx context.Context, svc *service.Service) (*product, []
 		return nil, nil, err
 	}
 	one.source = l.source
+	for _, b := range bins {
+		one.why = append(one.why, compiled{b.Platform.String(), b.Why})
+	}
 	outside, err := binary.Outside(svc, bins...)
 	if err != nil {
 		return nil, nil, err
@@ -171,6 +193,7 @@ func (l *line) assemble(ctx context.Context, svc *service.Service) (*product, []
 		one.source.Dirty = true
 		l.outside(svc.Name, outside)
 	}
+	defer timing.Start(ctx, "pack")()
 	opts := image.Options{Cache: filepath.Join(l.cache, "layers"), Created: l.created}
 	if one.artifact, err = image.Assemble(ctx, svc, l.base.Base, opts, bins...); err != nil {
 		return nil, nil, err
@@ -188,11 +211,13 @@ func (l *line) judge(ctx context.Context, one *product, bins []*binary.Binary) e
 	var code *checks.Report
 	g, both := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
+		defer timing.Start(both, "check the image")()
 		opts := images.Options{Memory: l.memory, Why: l.why(both, one, bins)}
 		j, err = images.Check(both, one.service.Name, one.artifact, opts)
 		return err
 	})
 	g.Go(func() (err error) {
+		defer timing.Start(both, "check the code")()
 		code, err = l.code(both, one, bins)
 		return err
 	})
@@ -223,6 +248,7 @@ func (l *line) judge(ctx context.Context, one *product, bins []*binary.Binary) e
 	}
 	one.report = checks.Join(j.Report, asked, code)
 	if l.probe {
+		defer timing.Start(ctx, "probe")()
 		seen, err := probed(ctx, one.service.Name, one.artifact, &promises{one.service.Probe, one.service.Ports})
 		if err != nil {
 			return err

@@ -3,11 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
-
-	"golang.org/x/term"
 
 	"temper/pipeline/release"
 )
@@ -26,11 +23,10 @@ type progress struct {
 // progress returns what to tell of a release, nil where nobody looks: stderr is
 // no terminal. Its end takes the line away.
 func (p *person) progress(name string) (tell func(release.Progress), end func()) {
-	f, ok := p.err.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
+	if !p.looks() {
 		return nil, func() {}
 	}
-	line := &progress{w: f, name: name}
+	line := &progress{w: p.err, name: name}
 	return line.tell, line.end
 }
 

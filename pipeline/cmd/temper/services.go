@@ -94,8 +94,9 @@ func listServices(ctx context.Context, f servicesFlags) ([]listedService, error)
 		return nil, err
 	}
 	list := []listedService{}
+	var toolchains binary.Toolchains
 	for _, svc := range repo.Services {
-		toolchain, err := binary.Select(ctx, repo, svc)
+		toolchain, err := toolchains.Select(ctx, repo, svc)
 		if err != nil {
 			return nil, err
 		}
