@@ -39,7 +39,7 @@ var may = map[string][]string{
 	"temper/pipeline/evidence":       {"temper/checks/pattern", "temper/checks"},
 	"temper/pipeline/license":        {"temper/checks/pattern", "temper/pipeline/evidence"},
 	"temper/pipeline/inventory":      {"temper/pipeline/evidence", "temper/pipeline/license"},
-	"temper/pipeline/image":          {"temper/checks/pattern", "temper/pipeline/binary", "temper/pipeline/evidence", "temper/pipeline/inventory", "temper/pipeline/service"},
+	"temper/pipeline/image":          {"temper/checks/memory", "temper/checks/pattern", "temper/pipeline/binary", "temper/pipeline/evidence", "temper/pipeline/inventory", "temper/pipeline/service"},
 	"temper/pipeline/release":        {"temper/checks/pattern", "temper/checks", "temper/pipeline/evidence"},
 	"temper/pipeline/manifest":       {"temper/checks/pattern", "temper/pipeline/service", "temper/pipeline/strict"},
 	"temper/pipeline/policy":         {"temper/checks", "temper/pipeline/evidence", "temper/pipeline/release", "temper/pipeline/strict"},

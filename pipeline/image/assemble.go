@@ -180,7 +180,7 @@ func (a *assembly) layers(ctx context.Context, t tree, bin *binary.Binary) ([]mu
 // executable returns the binary's entry. It is read only as what it was when
 // package binary looked at it.
 func executable(at string, bin *binary.Binary) entry {
-	return entry{path: path.Clean(at), kind: tar.TypeReg, mode: execMode, size: bin.Size, from: "the binary",
+	return entry{path: path.Clean(at), kind: tar.TypeReg, mode: execMode, size: bin.Size, digest: bin.Digest, from: "the binary",
 		open: func() (io.ReadCloser, error) {
 			f, err := os.Open(bin.Path)
 			if err != nil {

@@ -2,88 +2,117 @@ package image
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"path"
-	"strings"
+	"path/filepath"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
+
+	"temper/checks/memory"
+	"temper/pipeline/evidence"
 )
 
 // A cache is a folder that keeps layers, so that content compressed or pulled
 // once is not compressed or pulled again; empty, it keeps nothing.
 //
-// The blobs lie under their own digests. What says which blob an uncompressed
-// tar became is a line of text, layers/FORMAT/HEX. A blob that does not have
-// its digest is made again in its place; nothing is removed, for another build
-// may have just made it. Whoever can write into the folder can
-// still make a line name another whole blob; the image that comes of it has a
-// layer that is not the one its configuration names, which every runtime
-// refuses to unpack. So the folder belongs to one user, like Go's own cache.
+// The blobs lie under their own digests. A record (package memory, in layers)
+// says which blob a list of entries became, by all that is in them, so that they
+// need not even be read. A blob that does not have its digest is made again in its
+// place; nothing is removed, for another build may have just made it. Whoever can
+// write into the folder can still make a record name another whole blob. So the folder
+// belongs to one user, like Go's own cache.
 type cache string
 
-func (c cache) line(diffID v1.Hash) string {
-	return path.Join("layers", fmt.Sprint(Format), diffID.Hex)
+// A record is what is kept of a layer.
+type record struct {
+	DiffID, Digest v1.Hash
+	Files          []evidence.File
 }
 
-// find returns the layer of that diffID, nil where the cache does not have it
-// or not as it was.
-func (c cache) find(diffID v1.Hash) *layer {
-	root, err := os.OpenRoot(string(c))
+// records are those that this very program has written: another one may make another
+// tar of the same entries.
+func (c cache) records() (*memory.Folder, error) {
+	folder, err := memory.Open(filepath.Join(string(c), "layers"))
 	if err != nil {
-		return nil
-	}
-	defer root.Close()
-	text, err := root.ReadFile(c.line(diffID))
-	if err != nil {
-		return nil
-	}
-	digest, err := v1.NewHash(strings.TrimSpace(string(text)))
-	if err == nil {
-		if size, ok := blobs(c).intact(digest, -1); ok {
-			return c.layer(diffID, digest, size)
-		}
-	}
-	return nil
-}
-
-// add compresses the entries into the cache.
-func (c cache) add(ctx context.Context, entries []entry) (*layer, error) {
-	if err := os.MkdirAll(string(c), 0o700); err != nil {
 		return nil, fmt.Errorf("making the layer cache: %w", err)
 	}
-	var diffID v1.Hash
+	return folder, nil
+}
+
+// find returns the layer of a key, nil where the cache does not have it or not as
+// it was.
+func (c cache) find(key string) (*layer, error) {
+	records, err := c.records()
+	if err != nil {
+		return nil, err
+	}
+	var r record
+	if json.Unmarshal(records.Load(key), &r) != nil {
+		return nil, nil
+	}
+	size, ok := blobs(c).intact(r.Digest, -1)
+	if !ok {
+		return nil, nil
+	}
+	return c.layer(r, size), nil
+}
+
+// add compresses the entries into the cache. Their contents are those that the key
+// was made of, or it is an error.
+func (c cache) add(ctx context.Context, key string, entries []entry, contents map[string]v1.Hash) (*layer, error) {
+	records, err := c.records()
+	if err != nil {
+		return nil, err
+	}
+	var r record
+	found := make(map[string]evidence.File)
 	digest, size, err := blobs(c).write(func(w io.Writer) (err error) {
-		diffID, err = compressTar(ctx, w, entries, nil)
+		r.DiffID, err = compressTar(ctx, w, entries, func(f evidence.File) { found[f.Path] = f })
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	root, err := os.OpenRoot(string(c))
+	for path, f := range found {
+		if f.Digest != contents[path] {
+			return nil, fmt.Errorf("%s changed while it was read", path)
+		}
+	}
+	r.Digest, r.Files = digest, filesOf(entries, found)
+	if err := c.sweep(); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(r)
 	if err != nil {
+		return nil, err
+	}
+	if err := records.Save(key, text); err != nil {
 		return nil, fmt.Errorf("writing the layer cache: %w", err)
 	}
-	defer root.Close()
-	line := c.line(diffID)
-	if err := root.MkdirAll(path.Dir(line), 0o755); err != nil {
-		return nil, fmt.Errorf("writing the layer cache: %w", err)
-	}
-	if err := clearTemps(root, sweepAge); err != nil { // there is no lock: others are writing theirs
-		return nil, fmt.Errorf("clearing the layer cache: %w", err)
-	}
-	if err := replace(root, line, []byte(digest.String()+"\n")); err != nil {
-		return nil, fmt.Errorf("writing the layer cache: %w", err)
-	}
-	return c.layer(diffID, digest, size), nil
+	return c.layer(r, size), nil
 }
 
-func (c cache) layer(diffID, digest v1.Hash, size int64) *layer {
-	return &layer{diffID: diffID, digest: digest, size: size, compressed: func() (io.ReadCloser, error) {
-		r, _, err := blobs(c).open(digest, size)
-		return r, err
+// sweep removes what interrupted builds have left. There is no lock: others are
+// writing theirs.
+func (c cache) sweep() error {
+	root, err := os.OpenRoot(string(c))
+	if err != nil {
+		return fmt.Errorf("clearing the layer cache: %w", err)
+	}
+	defer root.Close()
+	if err := clearTemps(root, sweepAge); err != nil {
+		return fmt.Errorf("clearing the layer cache: %w", err)
+	}
+	return nil
+}
+
+func (c cache) layer(r record, size int64) *layer {
+	return &layer{diffID: r.DiffID, digest: r.Digest, size: size, files: r.Files, compressed: func() (io.ReadCloser, error) {
+		content, _, err := blobs(c).open(r.Digest, size)
+		return content, err
 	}}
 }
 

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"archive/tar"
 	"context"
 	"errors"
 	"os"
@@ -22,7 +23,9 @@ func TestCacheRepairs(t *testing.T) {
 	dir := t.TempDir()
 	must(newLayer(context.Background(), entries, cache(dir)))(t)
 	whole := snapshot(t, dir)
-	blob, line := blobs(dir).name(want.digest), filepath.Join(dir, cache(dir).line(want.diffID))
+	key, _, err := keyOf(entries)
+	check(t, err)
+	blob, record := blobs(dir).name(want.digest), must(filepath.Glob(filepath.Join(dir, "layers", "*", key)))(t)[0]
 	for _, tt := range []struct {
 		name  string
 		alter func() error
@@ -31,10 +34,10 @@ func TestCacheRepairs(t *testing.T) {
 		{"a blob altered", func() error { return flip(blob) }},
 		{"a blob cut short", func() error { return os.Truncate(blob, 100) }},
 		{"a blob gone", func() error { return os.Remove(blob) }},
-		{"a line altered", func() error { return os.WriteFile(line, []byte("hello"), 0o666) }},
-		{"a line without an end", func() error { return os.WriteFile(line, []byte("sha256:"+strings.Repeat("0", 64)), 0o666) }},
-		{"a line that climbs", func() error { return os.WriteFile(line, []byte("sha256:../../../x"), 0o666) }},
-		{"a line gone", func() error { return os.Remove(line) }},
+		{"a record altered", func() error { return flip(record) }},
+		{"a record of something else", func() error { return os.WriteFile(record, []byte("hello"), 0o600) }},
+		{"a record cut short", func() error { return os.Truncate(record, 80) }},
+		{"a record gone", func() error { return os.Remove(record) }},
 		{"all of it gone", func() error { return os.RemoveAll(dir) }},
 	} {
 		check(t, tt.alter())
@@ -47,6 +50,64 @@ func TestCacheRepairs(t *testing.T) {
 			t.Errorf("with %s, the cache is not whole again (-want +got):\n%s", tt.name, diff)
 		}
 	}
+}
+
+// A record is believed only whole: one that names a blob that is not there, or that is no
+// digest, leads nowhere.
+func TestCacheRecord(t *testing.T) {
+	entries := []entry{file("/a", "a")}
+	dir := t.TempDir()
+	want := must(newLayer(context.Background(), entries, cache(dir)))(t)
+	key, _, err := keyOf(entries)
+	check(t, err)
+	records := must(cache(dir).records())(t)
+	for _, text := range []string{
+		"hello", `{"DiffID":"sha256:../../../x","Digest":"sha256:../../../x"}`,
+		`{"DiffID":"` + want.diffID.String() + `","Digest":"sha256:` + strings.Repeat("0", 64) + `"}`,
+	} {
+		check(t, records.Save(key, []byte(text)))
+		if got := must(cache(dir).find(key))(t); got != nil {
+			t.Errorf("the record %s led to %s", text, got.digest)
+		}
+		if got := must(newLayer(context.Background(), entries, cache(dir)))(t); got.digest != want.digest {
+			t.Errorf("after the record %s, the layer is %s, want %s", text, got.digest, want.digest)
+		}
+	}
+}
+
+// Whatever is in a layer has a say in its key: nothing comes out of the cache for
+// something else.
+func TestCacheKey(t *testing.T) {
+	one := entry{path: "/a", kind: tar.TypeReg, mode: fileMode, uid: 1, gid: 2, size: 1, digest: v1.Hash{Algorithm: "sha256", Hex: "aa"}}
+	known := map[string]string{}
+	for name, change := range map[string]func(*entry){
+		"nothing": func(*entry) {},
+		"path":    func(e *entry) { e.path = "/b" },
+		"kind":    func(e *entry) { e.kind = tar.TypeDir },
+		"mode":    func(e *entry) { e.mode = execMode },
+		"user":    func(e *entry) { e.uid = 2 },
+		"group":   func(e *entry) { e.gid = 1 },
+		"link":    func(e *entry) { e.link = "/b" },
+		"size":    func(e *entry) { e.size = 2 },
+		"content": func(e *entry) { e.digest.Hex = "ab" },
+	} {
+		e := one
+		change(&e)
+		key, _, err := keyOf([]entry{e})
+		check(t, err)
+		if other, ok := known[key]; ok {
+			t.Errorf("%s and %s have the same key", name, other)
+		}
+		known[key] = name
+	}
+}
+
+// A file that is not what it was said to be is not kept under that name.
+func TestCacheChangedMeanwhile(t *testing.T) {
+	e := file("/a", "a")
+	e.digest = v1.Hash{Algorithm: "sha256", Hex: strings.Repeat("0", 64)}
+	_, err := newLayer(context.Background(), []entry{e}, cache(t.TempDir()))
+	mentions(t, err, "/a changed while it was read")
 }
 
 // What the cache has is not compressed again.

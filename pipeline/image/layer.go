@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash"
 	"io"
 
@@ -54,13 +55,12 @@ func (u *unzipper) Close() error { return errors.Join(u.Reader.Close(), u.from.C
 // newLayer compresses the entries, or takes what an earlier run has compressed
 // from the cache. Without a cache the layer lies in memory, compressed.
 func newLayer(ctx context.Context, entries []entry, c cache) (*layer, error) {
-	content := make(map[string]evidence.File)
-	note := func(f evidence.File) { content[f.Path] = f }
 	if c == "" {
+		content := make(map[string]evidence.File)
 		var buf bytes.Buffer
 		l := &layer{}
 		sum := sha256.New()
-		diffID, err := compressTar(ctx, io.MultiWriter(&buf, sum), entries, note)
+		diffID, err := compressTar(ctx, io.MultiWriter(&buf, sum), entries, func(f evidence.File) { content[f.Path] = f })
 		if err != nil {
 			return nil, err
 		}
@@ -68,22 +68,32 @@ func newLayer(ctx context.Context, entries []entry, c cache) (*layer, error) {
 		l.compressed = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(buf.Bytes())), nil }
 		return l, nil
 	}
-	sum := sha256.New()
-	if err := writeTar(ctx, sum, entries, note); err != nil {
+	key, contents, err := keyOf(entries)
+	if err != nil {
 		return nil, err
 	}
-	l := c.find(hashed(sum))
-	if l == nil {
-		var err error
-		if l, err = c.add(ctx, entries); err != nil {
-			return nil, err
-		}
-		if l.diffID != hashed(sum) {
-			return nil, errors.New("the files changed while they were read")
-		}
+	if l, err := c.find(key); err != nil || l != nil {
+		return l, err
 	}
-	l.files = filesOf(entries, content)
-	return l, nil
+	return c.add(ctx, key, entries, contents)
+}
+
+// keyOf names entries by all that is in a layer of them, and returns the digests of
+// the files among them. What is known of a file is not read again.
+func keyOf(entries []entry) (key string, contents map[string]v1.Hash, err error) {
+	contents = make(map[string]v1.Hash)
+	sum := sha256.New()
+	for _, e := range entries {
+		digest := e.digest
+		if e.kind == tar.TypeReg && digest == (v1.Hash{}) {
+			if digest, err = e.hash(); err != nil {
+				return "", nil, fmt.Errorf("reading %s: %w", e.path, err)
+			}
+		}
+		contents[e.path] = digest
+		fmt.Fprintf(sum, "%q %d %o %d:%d %q %d %s\n", e.path, e.kind, e.mode, e.uid, e.gid, e.link, e.size, digest)
+	}
+	return hex.EncodeToString(sum.Sum(nil)), contents, nil
 }
 
 // filesOf lists the files among the entries, by what was written of them.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"temper/pipeline/evidence"
 )
 
@@ -37,6 +39,8 @@ type entry struct {
 	// size and open are a TypeReg's content.
 	size int64
 	open func() (io.ReadCloser, error)
+	// digest is that of the content, zero where it is not known.
+	digest v1.Hash
 	// from says in people's words where the entry comes from.
 	from string
 }
@@ -47,6 +51,20 @@ func file(path, content string) entry {
 		path: path, kind: tar.TypeReg, mode: fileMode, size: int64(len(content)),
 		open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(content)), nil },
 	}
+}
+
+// hash reads a file for what its content is.
+func (e entry) hash() (v1.Hash, error) {
+	r, err := e.open()
+	if err != nil {
+		return v1.Hash{}, err
+	}
+	defer r.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, r); err != nil {
+		return v1.Hash{}, err
+	}
+	return hashed(sum), nil
 }
 
 // header leaves no room for what varies: times are the epoch, owners are

@@ -81,8 +81,8 @@ type product struct {
 	digest    v1.Hash
 	images    []evidence.Image
 	// why says of each binary what made it be compiled, nothing if it was not.
-	why       []compiled
-	report    *checks.Report
+	why    []compiled
+	report *checks.Report
 	// hosts are what its code does about names that are not its own, if it has manifests.
 	hosts sources.HostCheck
 	// deployable is what its manifests are held against.
