@@ -53,6 +53,9 @@ func (r *run) look(s *seen) error {
 	if len(wrong.Errors) > 0 {
 		return wrong
 	}
+	if s.Fresh {
+		s.typed = typed
+	}
 	if err := r.apply(s, fset, files, typed, info, config.Sizes); err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func (r *run) keyOf(s *seen) string {
 		fmt.Fprintf(sum, "rule %q\n", rule.Name)
 	}
 	what := *s.Package
-	what.Files = nil
+	what.Files, what.Fresh = nil, false
 	said, err := json.Marshal(what) // all of it, whatever else a package comes to say of itself
 	if err != nil {
 		return ""
@@ -86,7 +86,7 @@ type recordedFact struct {
 
 // recall takes what is remembered of a package for seen.
 func (r *run) recall(_ context.Context, s *seen) error {
-	if s.key == "" {
+	if s.key == "" || s.Fresh { // whose types are wanted
 		return nil
 	}
 	text := r.memory.folder.Load(s.key)

@@ -37,6 +37,9 @@ type Package struct {
 	// Own tells that it is of the repository. Of the others only what the rules need to
 	// know is worked out.
 	Own bool
+	// Fresh tells that Export does not open it, for it has just changed. Those that import
+	// it are fresh as well, and take its types from its files.
+	Fresh bool
 }
 
 // A File is one Go file as the compiler sees it.

@@ -35,6 +35,8 @@ type seen struct {
 	known bool
 	found []Diagnostic
 	facts *packageFacts
+	// typed is the package, if it was looked at and is fresh.
+	typed *types.Package
 	// below are the facts of all packages that it imports, and of theirs. They and what
 	// was found are there when ready is closed.
 	below map[string]*packageFacts
@@ -117,7 +119,7 @@ func (r *run) load(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if done[path] || path == "unsafe" {
+			if done[path] || path == "unsafe" || r.fresh(path) {
 				continue
 			}
 			done[path] = true
@@ -147,7 +149,19 @@ func (m mapped) Import(path string) (*types.Package, error) {
 	if !slices.Contains(m.of.Direct, path) {
 		return nil, fmt.Errorf("package %s is not among those that %s was said to import", path, m.of.Path)
 	}
+	if m.fresh(path) {
+		if typed := m.seen[path].typed; typed != nil {
+			return typed, nil
+		}
+		return nil, fmt.Errorf("package %s does not type-check", path)
+	}
 	return m.compiled.Import(path) // which has read it
+}
+
+// fresh tells whether a package's types come from its files.
+func (r *run) fresh(path string) bool {
+	s, ok := r.seen[path]
+	return ok && s.Fresh
 }
 
 // await returns when the facts of all that a package imports are there.

@@ -34,6 +34,7 @@ type Binary struct {
 	Why []string
 
 	began time.Time // when it was compiled, zero where it was not
+	now   *inputs   // what had been an input of the build before, as it was then; nil if that is not known
 }
 
 // Modules lists the paths of the modules that are linked in beside the main one,

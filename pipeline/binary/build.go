@@ -66,7 +66,7 @@ func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchai
 	}
 	defer unlock()
 	ctx = timing.About(ctx, svc.Name, p.String())
-	b, why, err := c.same(ctx, svc, p, t, opts)
+	b, now, why, err := c.same(ctx, svc, p, t, opts)
 	if err != nil || b != nil {
 		return b, err
 	}
@@ -108,34 +108,34 @@ func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchai
 		os.Remove(c.out())
 		return nil, fmt.Errorf("service %s: %w", svc.Name, err)
 	}
-	b.began, b.Why = began, why
+	b.began, b.Why, b.now = began, why, now
 	return b, c.remember(b)
 }
 
 // same returns the binary of the last build, if that is what a build would make. If not,
-// it says why.
-func (c cacheDir) same(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain, opts Options) (b *Binary, why []string, err error) {
+// it says why, and what has become of the inputs if that is known.
+func (c cacheDir) same(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain, opts Options) (b *Binary, now *inputs, why []string, err error) {
 	defer timing.Start(ctx, "compare")()
 	sum, size, err := c.trusted()
 	if errors.Is(err, errAltered) {
-		return nil, []string{err.Error()}, c.clear()
+		return nil, nil, []string{err.Error()}, c.clear()
 	}
 	if err != nil {
-		return nil, []string{fmt.Sprintf("there is no earlier build with %s", t.Version)}, c.clear()
+		return nil, nil, []string{fmt.Sprintf("there is no earlier build with %s", t.Version)}, c.clear()
 	}
 	is, err := settings(svc, p, t, opts)
 	if err != nil { // a toolchain whose programs lie elsewhere
-		return nil, []string{err.Error()}, nil
+		return nil, nil, []string{err.Error()}, nil
 	}
-	name, why := c.unchanged(svc, is)
+	name, now, why := c.unchanged(svc, is)
 	if name == "" {
-		return nil, why, nil
+		return nil, now, why, nil
 	}
 	facts, err := factsOf(c.out())
 	if err != nil {
-		return nil, []string{err.Error()}, nil
+		return nil, nil, []string{err.Error()}, nil
 	}
-	return &Binary{Path: c.out(), Platform: p, Digest: sum, Size: size, Facts: facts, Inputs: name}, nil, nil
+	return &Binary{Path: c.out(), Platform: p, Digest: sum, Size: size, Facts: facts, Inputs: name}, nil, nil, nil
 }
 
 func compile(ctx context.Context, svc *service.Service, t *Toolchain, env, args []string) (said string, err error) {

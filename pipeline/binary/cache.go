@@ -49,6 +49,7 @@ func (c cacheDir) tmp() string             { return c.path("tmp") }
 func (c cacheDir) out() string             { return filepath.Join(c.path("bin"), "service") }
 func (c cacheDir) sum() string             { return filepath.Join(c.path("bin"), "service.sha256") }
 
+func (c cacheDir) listed() string { return filepath.Join(c.path("bin"), "packages.json") }
 func (c cacheDir) inputs() string { return filepath.Join(c.path("bin"), "inputs.json") }
 
 // errAltered tells that the binary of the last build is not what that build left.

@@ -19,11 +19,48 @@ type Imports struct {
 	main string
 	by   map[string]*Package
 	all  []*Package
+	// listed tells that Go has just said so.
+	listed bool
 }
 
 // Packages are those of the binary, the standard library's included, each after those
 // that it imports. The main package comes last.
 func (g *Imports) Packages() []*Package { return g.all }
+
+// Listed tells that Go was asked, and not what it said before ([Binary.Deps]).
+func (g *Imports) Listed() bool { return g.listed }
+
+// newImports takes what Go says of packages, each after those that it imports.
+func newImports(all []*Package) *Imports {
+	g := &Imports{by: make(map[string]*Package), all: all}
+	for _, p := range all {
+		g.by[p.ImportPath] = p
+		g.main = p.ImportPath // dependencies come first
+	}
+	return g
+}
+
+// Deps returns the packages that a binary from [Build] is made of, with the same toolchain
+// and options. Where Go has been asked before and would say the same of all but the
+// packages in which code has changed, it is not asked again: [Package.Export] is then
+// empty for those packages and for those that import them.
+func (b *Binary) Deps(ctx context.Context, svc *service.Service, t *Toolchain, opts Options) (*Imports, error) {
+	if b.now != nil {
+		c, err := opts.cacheDir(svc, b.Platform, t)
+		if err != nil {
+			return nil, err
+		}
+		if known := c.listedAgain(svc, b.Platform, b.now); known != nil {
+			return known, nil
+		}
+	}
+	return Deps(ctx, svc, b.Platform, t, opts)
+}
+
+// List is [Binary.Deps] that asks Go in any case.
+func (b *Binary) List(ctx context.Context, svc *service.Service, t *Toolchain, opts Options) (*Imports, error) {
+	return Deps(ctx, svc, b.Platform, t, opts)
+}
 
 // Deps asks Go which packages the service's binary is made of. It answers for
 // what [Build] has just compiled with the same toolchain and options, without
@@ -51,11 +88,8 @@ func Deps(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain
 	if err != nil {
 		return nil, fmt.Errorf("listing the packages of %s: %w", svc.Name, err)
 	}
-	g := &Imports{by: make(map[string]*Package), all: all}
-	for _, p := range all {
-		g.by[p.ImportPath] = p
-		g.main = p.ImportPath // dependencies come first
-	}
+	g := newImports(all)
+	g.listed = true
 	return g, nil
 }
 

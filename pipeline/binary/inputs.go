@@ -102,6 +102,15 @@ func (b *Binary) Remember(ctx context.Context, svc *service.Service, t *Toolchai
 		return fmt.Errorf("noting what was built: %w", err)
 	}
 	b.Inputs = fmt.Sprintf("%x", sha256.Sum256(text))
+	if !imports.listed {
+		return nil
+	}
+	if text, err = json.Marshal(listedBefore{in, imports.all}); err != nil {
+		return err
+	}
+	if err := replace(c.listed(), text); err != nil {
+		return fmt.Errorf("noting what was listed: %w", err)
+	}
 	return nil
 }
 
@@ -204,30 +213,31 @@ func hashOf(files map[string]string) string {
 }
 
 // unchanged returns the name of the inputs of the last build, if a build with these
-// settings would read the same. If not, or if that cannot be told, it says why.
-func (c cacheDir) unchanged(svc *service.Service, settings map[string]string) (name string, why []string) {
+// settings would read the same. If not, or if that cannot be told, it says why, and what
+// has become of those inputs, nil if not all of them could be looked at.
+func (c cacheDir) unchanged(svc *service.Service, settings map[string]string) (name string, now *inputs, why []string) {
 	text, err := os.ReadFile(c.inputs())
 	if err != nil {
-		return "", []string{"the last build did not end, or its files changed meanwhile"}
+		return "", nil, []string{"the last build did not end, or its files changed meanwhile"}
 	}
 	was := newInputs()
 	if json.Unmarshal(text, was) != nil || len(was.Folders) == 0 {
-		return "", []string{"what is noted of the last build cannot be read"}
+		return "", nil, []string{"what is noted of the last build cannot be read"}
 	}
-	is := &inputs{
+	now = &inputs{
 		Settings: settings, Standard: maps.Clone(was.Standard), Folders: maps.Clone(was.Folders),
 		Trees: maps.Clone(was.Trees), Files: maps.Clone(was.Files), Embed: was.Embed,
 	}
-	if !maps.Equal(was.Settings, is.Settings) {
-		return "", was.differ(svc.Root, is)
+	if !maps.Equal(was.Settings, now.Settings) {
+		return "", nil, was.differ(svc.Root, now)
 	}
-	if _, err := is.fill(time.Time{}); err != nil {
-		return "", []string{err.Error()}
+	if _, err := now.fill(time.Time{}); err != nil {
+		return "", nil, []string{err.Error()}
 	}
-	if why := was.differ(svc.Root, is); len(why) > 0 {
-		return "", why
+	if why := was.differ(svc.Root, now); len(why) > 0 {
+		return "", now, why
 	}
-	return fmt.Sprintf("%x", sha256.Sum256(text)), nil
+	return fmt.Sprintf("%x", sha256.Sum256(text)), now, nil
 }
 
 // differ says in people's words what is not as it was, sorted.

@@ -2,9 +2,11 @@ package binary
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
+	"path/filepath"
 	"strings"
 )
 
@@ -25,7 +27,8 @@ type Package struct {
 	Imports   []string
 	ImportMap map[string]string
 	// Export is the file in which the compiler left the package's types, and BuildID
-	// names what it was made from and, after the slash, its content.
+	// names what it was made from and, after the slash, its content. Both are empty where
+	// Go was not asked ([Binary.Deps]).
 	Export, BuildID string
 	// Standard tells that it is of the standard library, and DepOnly that nobody asked
 	// for it but those that import it.
@@ -82,6 +85,27 @@ func (p *Package) Direct() []string {
 		all = append(all, path)
 	}
 	return all
+}
+
+// Own tells whether a package is of the repository in a folder: of a module that is at
+// hand, or that a replace directive takes from a folder of it.
+func (p *Package) Own(root string) bool {
+	m := p.Module
+	if m == nil || p.Standard || !inside(root, p.Dir) {
+		return false
+	}
+	return m.Main || m.Replace != nil && m.Replace.Version == "" && inside(root, p.replacement())
+}
+
+// replacement is the folder that a replace directive names. The package lies in it, or in
+// a copy below a vendor folder, which lies beside the go.mod or go.work.
+func (p *Package) replacement() string {
+	m := p.Module
+	if m.Dir != "" || filepath.IsAbs(m.Replace.Path) {
+		return cmp.Or(m.Dir, m.Replace.Path)
+	}
+	before, _, _ := strings.Cut(filepath.ToSlash(p.Dir), "/vendor/")
+	return filepath.Join(filepath.FromSlash(before), m.Replace.Path)
 }
 
 // is tells whether the path is that of the package or of its module.

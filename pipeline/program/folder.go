@@ -143,7 +143,7 @@ func needCgo(root string, all, with []*binary.Package) map[string]bool {
 	}
 	without := make(map[string]bool)
 	for _, p := range with {
-		if len(p.CgoFiles) > 0 && isOwn(root, p) && !whole[p.ImportPath] {
+		if len(p.CgoFiles) > 0 && p.Own(root) && !whole[p.ImportPath] {
 			without[p.ImportPath] = true
 		}
 	}

@@ -8,7 +8,9 @@
 package program
 
 import (
-	"cmp"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -33,7 +35,7 @@ func Of(svc *service.Service, p v1.Platform, imports *binary.Imports) (*sources.
 // platform: some were left out on this one.
 func Varies(svc *service.Service, imports *binary.Imports) bool {
 	return slices.ContainsFunc(imports.Packages(), func(p *binary.Package) bool {
-		return isOwn(svc.Root, p) && slices.ContainsFunc(p.IgnoredGoFiles, func(name string) bool { return !strings.HasSuffix(name, "_test.go") })
+		return p.Own(svc.Root) && slices.ContainsFunc(p.IgnoredGoFiles, func(name string) bool { return !strings.HasSuffix(name, "_test.go") })
 	})
 }
 
@@ -50,7 +52,7 @@ func assemble(root, arch string, all []*binary.Package) (*sources.Program, error
 			if by[path] == nil || by[path].Export == "" {
 				return nil, fmt.Errorf("the compiler has left nothing about package %s", path)
 			}
-			return os.Open(by[path].Export)
+			return open(by[path].Export)
 		},
 		ID: func(path string) string {
 			if by[path] == nil {
@@ -65,7 +67,7 @@ func assemble(root, arch string, all []*binary.Package) (*sources.Program, error
 		if len(listed.GoFiles) == 0 {
 			continue // it has tests only
 		}
-		if own := isOwn(root, listed); own || wanted[listed.ImportPath] {
+		if own := listed.Own(root); own || wanted[listed.ImportPath] {
 			pkg, err := read(root, listed, own)
 			if err != nil {
 				return nil, err
@@ -76,26 +78,6 @@ func assemble(root, arch string, all []*binary.Package) (*sources.Program, error
 	return p, nil
 }
 
-// isOwn tells whether a package is of the repository: of a module that is at hand, or
-// that a replace directive takes from a folder of it.
-func isOwn(root string, p *binary.Package) bool {
-	m := p.Module
-	if m == nil || p.Standard || !within(root, p.Dir) {
-		return false
-	}
-	return m.Main || m.Replace != nil && m.Replace.Version == "" && within(root, replacement(p))
-}
-
-// replacement is the folder that a replace directive names. The package lies in it, or in
-// a copy below a vendor folder, which lies beside the go.mod or go.work.
-func replacement(p *binary.Package) string {
-	if m := p.Module; m.Dir != "" || filepath.IsAbs(m.Replace.Path) {
-		return cmp.Or(m.Dir, m.Replace.Path)
-	}
-	before, _, _ := strings.Cut(filepath.ToSlash(p.Dir), "/vendor/")
-	return filepath.Join(filepath.FromSlash(before), p.Module.Replace.Path)
-}
-
 // servers are the packages of others that may say something about servers and clients
 // to the repository's own: they import net/http, and so does all between.
 func servers(root string, all []*binary.Package, by map[string]*binary.Package) map[string]bool {
@@ -104,7 +86,7 @@ func servers(root string, all []*binary.Package, by map[string]*binary.Package) 
 	follow = func(p *binary.Package) {
 		for _, path := range p.Direct() {
 			to := by[path]
-			if to == nil || to.Standard || wanted[path] || isOwn(root, to) || !slices.Contains(to.Imports, "net/http") {
+			if to == nil || to.Standard || wanted[path] || to.Own(root) || !slices.Contains(to.Imports, "net/http") {
 				continue
 			}
 			wanted[path] = true
@@ -112,7 +94,7 @@ func servers(root string, all []*binary.Package, by map[string]*binary.Package) 
 		}
 	}
 	for _, p := range all {
-		if isOwn(root, p) {
+		if p.Own(root) {
 			follow(p)
 		}
 	}
@@ -121,7 +103,7 @@ func servers(root string, all []*binary.Package, by map[string]*binary.Package) 
 
 // read reads the files of a package.
 func read(root string, p *binary.Package, own bool) (*sources.Package, error) {
-	pkg := &sources.Package{Path: p.ImportPath, Imports: p.ImportMap, Direct: p.Direct(), Own: own}
+	pkg := &sources.Package{Path: p.ImportPath, Imports: p.ImportMap, Direct: p.Direct(), Own: own, Fresh: p.Export == ""}
 	if p.Module != nil {
 		pkg.Go, pkg.Module = p.Module.GoVersion, p.Module.Path
 	}
@@ -143,7 +125,16 @@ func read(root string, p *binary.Package, own bool) (*sources.Package, error) {
 	return pkg, nil
 }
 
-func within(root, dir string) bool {
-	rel, err := filepath.Rel(root, dir)
-	return err == nil && filepath.IsLocal(rel)
+// open opens a file that Go's cache, or package lane's, keeps by the SHA-256 of its
+// content, and holds it against that.
+func open(name string) (io.ReadCloser, error) {
+	content, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	want := strings.TrimSuffix(filepath.Base(name), "-d")
+	if sum := sha256.Sum256(content); len(want) == hex.EncodedLen(len(sum)) && want != hex.EncodeToString(sum[:]) {
+		return nil, fmt.Errorf("%s was altered", name)
+	}
+	return io.NopCloser(bytes.NewReader(content)), nil
 }

@@ -16,8 +16,6 @@ import (
 	"strings"
 	"time"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-
 	"temper/checks"
 	"temper/checks/memory"
 	"temper/checks/sources"
@@ -84,7 +82,17 @@ func (l *line) code(ctx context.Context, one *product, bins []*binary.Binary) (*
 	return seen.Report, err
 }
 
-func (l *line) lookAtCode(ctx context.Context, one *product, bins []*binary.Binary) (seen seenCode, err error) {
+// lookAtCode looks at the code of a service. Whatever goes wrong with what Go has said of
+// its packages before, Go is asked again: the cache may have been cleared or altered.
+func (l *line) lookAtCode(ctx context.Context, one *product, bins []*binary.Binary) (seenCode, error) {
+	seen, err := l.lookOnce(ctx, one, bins)
+	if err == nil || ctx.Err() != nil || !one.askAgain() {
+		return seen, err
+	}
+	return l.lookOnce(ctx, one, bins)
+}
+
+func (l *line) lookOnce(ctx context.Context, one *product, bins []*binary.Binary) (seen seenCode, err error) {
 	programs, err := l.programs(ctx, one, bins)
 	if err != nil {
 		return seen, err
@@ -101,6 +109,23 @@ func (l *line) lookAtCode(ctx context.Context, one *product, bins []*binary.Bina
 	return seen, err
 }
 
+// askAgain has Go asked for the packages of a product once more, and tells whether that
+// is of use: it has not just been.
+func (one *product) askAgain() bool {
+	one.asking.Lock()
+	defer one.asking.Unlock()
+	if one.ask {
+		return false
+	}
+	for _, known := range one.imports {
+		one.ask = one.ask || !known.Listed()
+	}
+	if one.ask {
+		one.imports = nil
+	}
+	return one.ask
+}
+
 // programs are what the binaries are made of, one for all of them where the files are
 // the same. What went into the binaries is noted on the way.
 func (l *line) programs(ctx context.Context, one *product, bins []*binary.Binary) ([]*sources.Program, error) {
@@ -110,7 +135,7 @@ func (l *line) programs(ctx context.Context, one *product, bins []*binary.Binary
 	for i, platform := range l.repo.Platforms {
 		if varies {
 			var err error
-			if imports, err = l.imports(ctx, one, platform); err != nil {
+			if imports, err = l.imports(ctx, one, bins[i]); err != nil {
 				return nil, err
 			}
 			p, err := program.Of(one.service, platform, imports)
@@ -152,21 +177,26 @@ func frugal() (done func()) {
 	return func() { debug.SetGCPercent(was) }
 }
 
-// imports are the packages of a product for a platform, for which Go is asked once.
-func (l *line) imports(ctx context.Context, one *product, platform v1.Platform) (*binary.Imports, error) {
+// imports are the packages of a binary, for which Go is asked once.
+func (l *line) imports(ctx context.Context, one *product, bin *binary.Binary) (*binary.Imports, error) {
 	one.asking.Lock()
 	defer one.asking.Unlock()
-	if known := one.imports[platform.String()]; known != nil {
+	platform := bin.Platform.String()
+	if known := one.imports[platform]; known != nil {
 		return known, nil
 	}
-	deps, err := binary.Deps(ctx, one.service, platform, one.toolchain, l.options())
+	find := bin.Deps
+	if one.ask {
+		find = bin.List
+	}
+	deps, err := find(ctx, one.service, one.toolchain, l.options())
 	if err != nil {
 		return nil, err
 	}
 	if one.imports == nil {
 		one.imports = make(map[string]*binary.Imports)
 	}
-	one.imports[platform.String()] = deps
+	one.imports[platform] = deps
 	return deps, nil
 }
 

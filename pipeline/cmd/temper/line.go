@@ -94,6 +94,7 @@ type product struct {
 
 	asking  sync.Mutex
 	imports map[string]*binary.Imports // by platform
+	ask     bool                       // Go, whatever it has said before
 }
 
 // compiled says what made the binary for a platform be compiled; there are no reasons where
@@ -268,7 +269,7 @@ func (l *line) why(ctx context.Context, one *product, bins []*binary.Binary) fun
 			return nil, fmt.Errorf("%s was not built for %s", one.service.Name, platform)
 		}
 		return remembered(l.judged, []any{"way", bins[i].Digest, platform, path}, func() ([]string, error) {
-			deps, err := l.imports(ctx, one, l.repo.Platforms[i])
+			deps, err := l.imports(ctx, one, bins[i])
 			if err != nil {
 				return nil, err
 			}
