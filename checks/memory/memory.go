@@ -24,11 +24,12 @@ import (
 // A Folder is the part of a folder that one program writes and reads.
 type Folder struct{ dir string }
 
-// forgetAge is after how long what nobody has asked for is removed, and freshAge
-// how exactly it is known when somebody did.
+// forgetAge is after how long what nobody has asked for is removed, sweepAge how often that
+// is done, and freshAge how exactly it is known when somebody asked.
 const (
 	forgetAge = 30 * 24 * time.Hour
-	freshAge  = 24 * time.Hour
+	sweepAge  = 24 * time.Hour
+	freshAge  = time.Hour
 )
 
 // Open makes the part of the folder that is this program's, and removes those of
@@ -50,7 +51,7 @@ func OpenAs(dir, program string) (*Folder, error) {
 	}
 	swept := f.dir + ".swept"
 	now := time.Now()
-	if info, err := os.Stat(swept); err == nil && now.Sub(info.ModTime()) < freshAge {
+	if info, err := os.Stat(swept); err == nil && now.Sub(info.ModTime()) < sweepAge {
 		return f, nil
 	}
 	err := errors.Join(os.WriteFile(swept, nil, 0o600), os.Chtimes(swept, now, now), os.Chtimes(f.dir, now, now))

@@ -19,6 +19,7 @@ import (
 
 	"temper/checks/pattern"
 	"temper/pipeline/service"
+	"temper/pipeline/store"
 	"temper/pipeline/timing"
 )
 
@@ -135,6 +136,7 @@ func (c cacheDir) same(ctx context.Context, svc *service.Service, p v1.Platform,
 	if err != nil {
 		return nil, nil, []string{err.Error()}, nil
 	}
+	store.Used(c.out(), c.sum(), c.inputs(), c.listed())
 	return &Binary{Path: c.out(), Platform: p, Digest: sum, Size: size, Facts: facts, Inputs: name}, nil, nil, nil
 }
 

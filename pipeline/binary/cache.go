@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"temper/pipeline/service"
+	"temper/pipeline/store"
 )
 
 // A cacheDir belongs to one service of one repository, one platform and one Go
@@ -39,6 +41,18 @@ func newCacheDir(root string, svc *service.Service, p v1.Platform, t *Toolchain)
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return "", fmt.Errorf("making the build cache of %s: %w", svc.Name, err)
 		}
+	}
+	services := filepath.Dir(filepath.Dir(CachePath(root, svc.Root, svc.Name, p.String())))
+	origin, err := os.OpenFile(filepath.Join(services, store.OriginName), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return c, nil
+	}
+	if err == nil {
+		_, err = origin.WriteString(svc.Root + "\n")
+		err = errors.Join(err, origin.Close())
+	}
+	if err != nil {
+		return "", fmt.Errorf("making the build cache of %s: %w", svc.Name, err)
 	}
 	return c, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"temper/checks/memory"
 	"temper/pipeline/evidence"
+	"temper/pipeline/store"
 )
 
 // A cache is a folder that keeps layers, so that content compressed or pulled
@@ -57,6 +58,7 @@ func (c cache) find(key string) (*layer, error) {
 	if !ok {
 		return nil, nil
 	}
+	store.Used(blobs(c).name(r.Digest))
 	return c.layer(r, size), nil
 }
 

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"temper/pipeline/store"
 )
 
 // A layer is a folder of entries. An entry is a file named for its action, which names
@@ -91,7 +93,7 @@ func (l layer) get(action []byte) (entry, error) {
 		return entry{}, err
 	}
 	e.time = info.ModTime()
-	used(name)
+	store.Used(name, e.path)
 	return e, nil
 }
 
@@ -103,14 +105,6 @@ func regular(name string) error {
 		err = errMissing
 	}
 	return err
-}
-
-// used notes that an entry was asked for, once an hour, for those who clear out.
-func used(name string) {
-	now := time.Now()
-	if info, err := os.Stat(name); err == nil && now.Sub(info.ModTime()) > time.Hour {
-		os.Chtimes(name, now, now)
-	}
 }
 
 func sumOf(action, output []byte) [sha256.Size]byte {

@@ -19,6 +19,7 @@ import (
 	"temper/pipeline/binary"
 	"temper/pipeline/evidence"
 	"temper/pipeline/service"
+	"temper/pipeline/store"
 	"temper/pipeline/timing"
 )
 
@@ -121,6 +122,16 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 	if l.cache, err = binary.DefaultCache(); err != nil {
 		return err
 	}
+	most, err := limit("")
+	if err != nil {
+		return err
+	}
+	release, err := store.Hold(ctx, l.cache)
+	if err != nil {
+		return err
+	}
+	defer keepBounds(ctx, p, l.cache, most)
+	defer release()
 	if !f.private {
 		l.share = shared(l.cache)
 	}

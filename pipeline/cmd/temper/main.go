@@ -124,6 +124,6 @@ provenance, and verifies all of it in one call.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usagef("%v", err).hint("%s --help", c.CommandPath())
 	})
-	root.AddCommand(newBase(p), newBuild(p), newCheck(p), newExplain(p), newExport(p), newFetch(p), newKeygen(p), newManifest(p), newPromote(p), newRelease(p), newSBOM(p), newVerify(p), newServices(p), newRegistry(p), newProbe(p), newCacheProgram())
+	root.AddCommand(newBase(p), newBuild(p), newCache(p), newCheck(p), newExplain(p), newExport(p), newFetch(p), newKeygen(p), newManifest(p), newPromote(p), newRelease(p), newSBOM(p), newVerify(p), newServices(p), newRegistry(p), newProbe(p), newCacheProgram())
 	return root
 }
