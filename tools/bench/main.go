@@ -5,8 +5,8 @@
 // provenance, and keeps a build cache for each service. ko is at its fastest
 // here: one call for all services, with KOCACHE, one build cache for all of them,
 // a layout on disk and nothing pushed. With -six it generates services with the
-// dependencies that typical ones have, in place of the examples. Times are medians;
-// trust the ratios.
+// dependencies that typical ones have, in place of the examples, and with -repository it
+// takes those of any repository. Times are medians; trust the ratios.
 package main
 
 import (
@@ -39,11 +39,12 @@ func main() {
 	root := flag.String("C", ".", "the repository of Temper, in `DIR`")
 	rounds := flag.Int("n", 7, "measure warm builds this many `TIMES`")
 	six := flag.Bool("six", false, "measure six services with heavy dependencies in place of the examples, which takes a quarter of an hour")
+	repository := flag.String("repository", "", "measure the services of the repository in `DIR` in place of the examples")
 	flag.Parse()
 	log.SetFlags(0)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := bench(ctx, *root, *rounds, *six); err != nil {
+	if err := bench(ctx, *root, *rounds, *six, *repository); err != nil {
 		log.Fatalf("bench: %v", err)
 	}
 }
@@ -51,7 +52,7 @@ func main() {
 // services are the examples, by folder; careless has a temper.yaml of its own.
 var services = []string{"api", "careless", "web", "worker"}
 
-func bench(ctx context.Context, root string, rounds int, six bool) error {
+func bench(ctx context.Context, root string, rounds int, six bool, repository string) error {
 	tmp, err := os.MkdirTemp("", "temper-bench-*")
 	if err != nil {
 		return err
@@ -75,8 +76,8 @@ func bench(ctx context.Context, root string, rounds int, six bool) error {
 	if err := m.pushBase(strings.TrimPrefix(server.URL, "http://") + "/base:latest"); err != nil {
 		return err
 	}
-	if six {
-		return m.benchSix(rounds)
+	if six || repository != "" {
+		return m.benchSix(rounds, repository)
 	}
 	if err := m.setUpKo(); err != nil {
 		return err
