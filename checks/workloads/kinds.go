@@ -81,8 +81,59 @@ var goneKinds = map[string]struct{ since, instead string }{
 	"storage.k8s.io/v1beta1 StorageClass":                                 {"1.22", "storage.k8s.io/v1"},
 }
 
+// usual returns a new value of one of the kinds that most manifests hold, or nil.
+// To register all kinds takes longer than to read one manifest.
+func usual(apiVersion, kind string) runtime.Object {
+	switch apiVersion + " " + kind {
+	case "v1 ConfigMap":
+		return new(corev1.ConfigMap)
+	case "v1 Namespace":
+		return new(corev1.Namespace)
+	case "v1 PersistentVolumeClaim":
+		return new(corev1.PersistentVolumeClaim)
+	case "v1 Pod":
+		return new(corev1.Pod)
+	case "v1 Secret":
+		return new(corev1.Secret)
+	case "v1 Service":
+		return new(corev1.Service)
+	case "v1 ServiceAccount":
+		return new(corev1.ServiceAccount)
+	case "apps/v1 DaemonSet":
+		return new(appsv1.DaemonSet)
+	case "apps/v1 Deployment":
+		return new(appsv1.Deployment)
+	case "apps/v1 StatefulSet":
+		return new(appsv1.StatefulSet)
+	case "batch/v1 CronJob":
+		return new(batchv1.CronJob)
+	case "batch/v1 Job":
+		return new(batchv1.Job)
+	case "networking.k8s.io/v1 Ingress":
+		return new(networkingv1.Ingress)
+	case "policy/v1 PodDisruptionBudget":
+		return new(policyv1.PodDisruptionBudget)
+	case "networking.k8s.io/v1 NetworkPolicy":
+		return new(networkingv1.NetworkPolicy)
+	case "autoscaling/v2 HorizontalPodAutoscaler":
+		return new(autoscalingv2.HorizontalPodAutoscaler)
+	case "rbac.authorization.k8s.io/v1 Role":
+		return new(rbacv1.Role)
+	case "rbac.authorization.k8s.io/v1 RoleBinding":
+		return new(rbacv1.RoleBinding)
+	case "rbac.authorization.k8s.io/v1 ClusterRole":
+		return new(rbacv1.ClusterRole)
+	case "rbac.authorization.k8s.io/v1 ClusterRoleBinding":
+		return new(rbacv1.ClusterRoleBinding)
+	}
+	return nil
+}
+
 // typed returns a new value of a kind's type, or nil where the kind is not known.
 func typed(apiVersion, kind string) runtime.Object {
+	if value := usual(apiVersion, kind); value != nil {
+		return value
+	}
 	version, err := schema.ParseGroupVersion(apiVersion)
 	if err != nil {
 		return nil
