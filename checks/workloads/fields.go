@@ -11,7 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	kjson "sigs.k8s.io/json"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"temper/checks"
 )
@@ -25,8 +25,8 @@ type fault struct {
 	position position
 }
 
-// A typer holds a node against the type that it is to become, and collects what
-// does not fit: all of it, each with its place, which a decoder does not tell.
+// A typer decodes nodes, and collects what does not fit: all of it, each with its
+// place, which a decoder of JSON does not tell.
 type typer struct {
 	faults []fault
 	at     path // of the node that is looked at
@@ -35,23 +35,11 @@ type typer struct {
 	lenient bool
 }
 
-// decode decodes the node into the value, as strictly as the API server does.
-// What is mistyped is marked and left out.
+// decode decodes the node into the value, which is new, as strictly as the API
+// server does. What is mistyped is marked and left out.
 func (n *node) decode(into any, lenient bool) []fault {
 	t := &typer{lenient: lenient}
-	t.fit(n, reflect.TypeOf(into).Elem())
-	raw := n.json()
-	strict, err := kjson.UnmarshalStrict(raw, into)
-	// The decoder has the last word: what it does not like is a fault, also
-	// where nobody can point at it.
-	if err != nil {
-		t.faults = append(t.faults, fault{said: "it cannot be read: " + err.Error()})
-	}
-	if len(t.faults) == 0 && !lenient {
-		for _, s := range strict {
-			t.faults = append(t.faults, fault{said: s.Error()})
-		}
-	}
+	t.fit(n, reflect.ValueOf(into).Elem())
 	return t.faults
 }
 
@@ -62,27 +50,35 @@ func (t *typer) report(n *node, fix, format string, args ...any) {
 	}
 }
 
-// below holds a node against a type, one step further down.
-func (t *typer) below(step any, n *node, want reflect.Type) {
+// below decodes a node one step further down.
+func (t *typer) below(step any, n *node, into reflect.Value) {
 	t.at = append(t.at, step)
-	t.fit(n, want)
+	t.fit(n, into)
 	t.at = t.at[:len(t.at)-1]
 }
 
 var (
 	unmarshaler  = reflect.TypeFor[json.Unmarshaler]()
 	quantityType = reflect.TypeFor[resource.Quantity]()
+	numberOrName = reflect.TypeFor[intstr.IntOrString]()
 )
 
-func (t *typer) fit(n *node, want reflect.Type) {
-	for want.Kind() == reflect.Pointer {
-		want = want.Elem()
-	}
+// fit decodes a node into a value that is zero, and leaves it so where the node is
+// null or mistyped.
+func (t *typer) fit(n *node, into reflect.Value) {
 	if n.kind == scalar && n.value == nil {
 		return // as if it were not there
 	}
+	want := into.Type()
+	if want.Kind() == reflect.Pointer {
+		to := reflect.New(want.Elem())
+		if t.fit(n, to.Elem()); !n.mistyped {
+			into.Set(to)
+		}
+		return
+	}
 	if readsItself(want) {
-		t.unmarshal(n, want)
+		t.unmarshal(n, into)
 		return
 	}
 	switch want.Kind() {
@@ -95,7 +91,7 @@ func (t *typer) fit(n *node, want reflect.Type) {
 		for i := range n.fields {
 			f := &n.fields[i]
 			if sub, ok := known[f.name]; ok {
-				t.below(f.name, f.value, sub)
+				t.below(f.name, f.value, into.FieldByIndex(sub.Index))
 				continue
 			}
 			if len(t.faults) < maxPlaces {
@@ -107,48 +103,74 @@ func (t *typer) fit(n *node, want reflect.Type) {
 			t.report(n, "", "%s, want a mapping", n.is())
 			return
 		}
+		all := reflect.MakeMapWithSize(want, len(n.fields))
 		for i := range n.fields {
-			t.below(n.fields[i].name, n.fields[i].value, want.Elem())
+			f := &n.fields[i]
+			one := reflect.New(want.Elem()).Elem()
+			if t.below(f.name, f.value, one); !f.value.mistyped {
+				all.SetMapIndex(reflect.ValueOf(f.name).Convert(want.Key()), one)
+			}
 		}
+		into.Set(all)
 	case reflect.Slice:
 		if want.Elem().Kind() == reflect.Uint8 {
-			t.bytes(n)
+			t.bytes(n, into)
 			return
 		}
 		if n.kind != sequence {
 			t.report(n, "begin each item with a dash", "%s, want a list", n.is())
 			return
 		}
+		all := reflect.MakeSlice(want, len(n.items), len(n.items))
 		for i, item := range n.items {
-			t.below(i, item, want.Elem())
+			t.below(i, item, all.Index(i))
 		}
+		into.Set(all)
 	case reflect.String:
-		if _, ok := n.value.(string); n.kind != scalar || !ok {
+		s, ok := n.value.(string)
+		if n.kind != scalar || !ok {
 			fix := ""
 			if n.kind == scalar {
 				fix = "quote it"
 			}
 			t.report(n, fix, "%s, want a string", n.is())
+			return
 		}
+		into.SetString(s)
 	case reflect.Bool:
-		if _, ok := n.value.(bool); n.kind != scalar || !ok {
+		b, ok := n.value.(bool)
+		if n.kind != scalar || !ok {
 			t.report(n, "write true or false, without quotes", "%s, want a boolean", n.is())
+			return
 		}
+		into.SetBool(b)
 	case reflect.Int, reflect.Int32, reflect.Int64, reflect.Int16, reflect.Int8, reflect.Uint32, reflect.Uint64, reflect.Uint16, reflect.Uint8, reflect.Uint:
-		t.integer(n, want)
+		t.integer(n, into)
 	case reflect.Float32, reflect.Float64:
-		switch n.value.(type) {
-		case int64, uint64, float64:
-			if n.kind == scalar {
-				return
-			}
+		var f float64
+		switch v := n.value.(type) {
+		case int64:
+			f = float64(v)
+		case uint64:
+			f = float64(v)
+		case float64:
+			f = v
+		default:
+			t.report(n, "", "%s, want a number", n.is())
+			return
 		}
-		t.report(n, "", "%s, want a number", n.is())
+		if into.OverflowFloat(f) {
+			t.report(n, "", "%s, want a number that fits %s", n.is(), want.Kind())
+			return
+		}
+		into.SetFloat(f)
+	default: // no type of Kubernetes' has another
+		t.report(n, "", "%s, and nobody knows how to read a %s", n.is(), want)
 	}
 }
 
 // unknown reports a field that the type does not have.
-func (t *typer) unknown(name string, known map[string]reflect.Type, want reflect.Type) {
+func (t *typer) unknown(name string, known map[string]reflect.StructField, want reflect.Type) {
 	var names []string
 	for name := range known {
 		names = append(names, name)
@@ -176,21 +198,26 @@ func readsItself(t reflect.Type) bool {
 	return reads
 }
 
-func (t *typer) integer(n *node, want reflect.Type) {
-	var fits bool
+func (t *typer) integer(n *node, into reflect.Value) {
 	switch v := n.value.(type) {
 	case int64:
-		zero := reflect.New(want).Elem()
-		if zero.CanInt() {
-			fits = !zero.OverflowInt(v)
-		} else {
-			fits = v >= 0 && !zero.OverflowUint(uint64(v))
+		if into.CanInt() && !into.OverflowInt(v) {
+			into.SetInt(v)
+			return
+		}
+		if into.CanUint() && v >= 0 && !into.OverflowUint(uint64(v)) {
+			into.SetUint(uint64(v))
+			return
 		}
 	case uint64:
-		fits = reflect.New(want).Elem().CanUint()
+		if into.CanUint() && !into.OverflowUint(v) {
+			into.SetUint(v)
+			return
+		}
 	case float64: // kubectl writes 1e6 and 5.0 as what they are
-		if zero := reflect.New(want).Elem(); v == math.Trunc(v) && math.Abs(v) < 1<<63 {
-			fits = zero.CanInt() && !zero.OverflowInt(int64(v)) || zero.CanUint() && v >= 0 && !zero.OverflowUint(uint64(v))
+		if v == math.Trunc(v) && math.Abs(v) < 1<<63 {
+			t.integer(&node{at: n.at, value: int64(v)}, into)
+			return
 		}
 	case string:
 		if n.kind == scalar && strings.Trim(v, "0123456789") == "" && v != "" {
@@ -198,28 +225,44 @@ func (t *typer) integer(n *node, want reflect.Type) {
 			return
 		}
 	}
-	if n.kind != scalar || !fits {
-		t.report(n, "", "%s, want a whole number that fits %s", n.is(), want.Kind())
-	}
+	t.report(n, "", "%s, want a whole number that fits %s", n.is(), into.Kind())
 }
 
-func (t *typer) bytes(n *node) {
+func (t *typer) bytes(n *node, into reflect.Value) {
 	s, ok := n.value.(string)
 	if n.kind != scalar || !ok {
 		t.report(n, "", "%s, want text in base 64", n.is())
 		return
 	}
-	if _, err := base64.StdEncoding.DecodeString(s); err != nil {
+	data, err := base64.StdEncoding.DecodeString(s)
+	if err != nil {
 		// What it holds is a secret, most times.
 		t.report(n, "a Secret takes plain text under stringData", "not text in base 64")
+		return
 	}
+	into.SetBytes(data)
 }
 
-// unmarshal holds a node against a type that reads itself.
-func (t *typer) unmarshal(n *node, want reflect.Type) {
-	if want == quantityType {
-		t.quantity(n)
+// unmarshal decodes a node into a value of a type that reads itself.
+func (t *typer) unmarshal(n *node, into reflect.Value) {
+	want := into.Type()
+	switch want {
+	case quantityType:
+		t.quantity(n, into)
 		return
+	case numberOrName:
+		// What is most common, without a decoder of JSON.
+		to := into.Addr().Interface().(*intstr.IntOrString)
+		switch v := n.value.(type) {
+		case string:
+			*to = intstr.FromString(v)
+			return
+		case int64:
+			if v == int64(int32(v)) {
+				*to = intstr.FromInt32(int32(v))
+				return
+			}
+		}
 	}
 	value := reflect.New(want)
 	if err := value.Interface().(json.Unmarshaler).UnmarshalJSON(n.json()); err != nil {
@@ -229,10 +272,12 @@ func (t *typer) unmarshal(n *node, want reflect.Type) {
 			name = want.Name()
 		}
 		t.report(n, "", "%s is no %s", what, name)
+		return
 	}
+	into.Set(value.Elem())
 }
 
-func (t *typer) quantity(n *node) {
+func (t *typer) quantity(n *node, into reflect.Value) {
 	var text string
 	switch v := n.value.(type) {
 	case string:
@@ -241,7 +286,8 @@ func (t *typer) quantity(n *node) {
 		text = string(n.json())
 	}
 	if n.kind == scalar && text != "" {
-		if _, err := resource.ParseQuantity(text); err == nil {
+		if q, err := resource.ParseQuantity(text); err == nil {
+			*into.Addr().Interface().(*resource.Quantity) = q
 			return
 		}
 	}
@@ -262,10 +308,11 @@ func homeOf(name string, want reflect.Type) string {
 	}
 	fields := fieldsOf(want)
 	for _, home := range []string{"securityContext", "resources", "spec", "template", "metadata"} {
-		sub, ok := fields[home]
+		field, ok := fields[home]
 		if !ok {
 			continue
 		}
+		sub := field.Type
 		for sub.Kind() == reflect.Pointer {
 			sub = sub.Elem()
 		}
@@ -279,33 +326,29 @@ func homeOf(name string, want reflect.Type) string {
 	return ""
 }
 
-var structs sync.Map // of maps from a field's name to its type, by type
+var structs sync.Map // of maps from a field's name to it, by type
 
-// fieldsOf returns the fields of a struct by their names in JSON.
-func fieldsOf(t reflect.Type) map[string]reflect.Type {
+// fieldsOf returns the fields of a struct by their names in JSON, each with its
+// index from that struct on.
+func fieldsOf(t reflect.Type) map[string]reflect.StructField {
 	if known, ok := structs.Load(t); ok {
-		return known.(map[string]reflect.Type)
+		return known.(map[string]reflect.StructField)
 	}
-	fields := make(map[string]reflect.Type)
+	fields := make(map[string]reflect.StructField)
 	for i := range t.NumField() {
 		f := t.Field(i)
-		tag, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case tag == "-" || !f.IsExported():
-		case f.Anonymous && tag == "" || strings.Contains(options, "inline"):
-			sub := f.Type
-			for sub.Kind() == reflect.Pointer {
-				sub = sub.Elem()
-			}
-			if sub.Kind() == reflect.Struct {
-				for name, t := range fieldsOf(sub) {
-					fields[name] = t
-				}
+		case f.Anonymous && tag == "" && f.Type.Kind() == reflect.Struct:
+			for name, sub := range fieldsOf(f.Type) {
+				sub.Index = append([]int{i}, sub.Index...)
+				fields[name] = sub
 			}
 		case tag != "":
-			fields[tag] = f.Type
+			fields[tag] = f
 		default:
-			fields[f.Name] = f.Type
+			fields[f.Name] = f
 		}
 	}
 	structs.Store(t, fields)
