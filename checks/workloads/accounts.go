@@ -68,8 +68,8 @@ func (p *pod) account() string {
 }
 
 func (s *Set) account(namespace, name string) *corev1.ServiceAccount {
-	for _, o := range s.Objects {
-		if a, ok := o.value.(*corev1.ServiceAccount); ok && o.Name == name && sameNamespace(o.Namespace, namespace) {
+	for o := range s.asked.in(namespace) {
+		if a, ok := o.value.(*corev1.ServiceAccount); ok && o.Name == name {
 			return a
 		}
 	}
@@ -78,7 +78,7 @@ func (s *Set) account(namespace, name string) *corev1.ServiceAccount {
 
 // bound tells whether a binding gives a service account any rights.
 func (s *Set) bound(namespace, name string) bool {
-	for _, o := range s.Objects {
+	for _, o := range s.asked.bindings {
 		var subjects []rbacv1.Subject
 		in := ""
 		switch b := o.value.(type) {

@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	slashpath "path"
 	"strconv"
@@ -56,10 +57,14 @@ type Deployed struct {
 
 // CheckAgainst runs the rules about manifests and the images that they run on
 // every object, and returns a report about each, in their order. Containers that
-// run other images are left alone.
+// run other images are left alone. Of objects that [Set.Judge] let go of nobody knows
+// what they run, which is an error.
 func (s *Set) CheckAgainst(ctx context.Context, image func(reference string) *Image) ([]*checks.Report, error) {
 	var reports []*checks.Report
 	for _, o := range s.Objects {
+		if o.judged != nil {
+			return nil, fmt.Errorf("holding %s against its image: it was let go of", o)
+		}
 		r, err := checks.Run(ctx, checks.Subject{Name: o.String(), Digest: o.digest()}, "", &Deployed{o, image}, ImageRules)
 		if err != nil {
 			return nil, err

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -61,39 +63,49 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Problem)
 }
 
-// parse returns the documents of a file, and how many values they have together.
-func parse(file string, data []byte) ([]*document, int, error) {
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	wrong := func(line int, format string, args ...any) error {
-		return &SyntaxError{File: file, Line: line, Problem: fmt.Sprintf(format, args...)}
-	}
-	if !utf8.Valid(data) {
-		return nil, 0, wrong(0, "it is not UTF-8 text")
-	}
-	var docs []*document
-	values := 0
-	for _, part := range split(data) {
-		if len(part.text) > maxDocument {
-			return nil, 0, wrong(part.line, "a document of more than 3 MiB, which is more than the API server takes")
+// documents are those of a file, one at a time, so that nobody has to hold them all.
+// An error is the last that comes.
+func documents(file string, data []byte) iter.Seq2[*document, error] {
+	return func(yield func(*document, error) bool) {
+		wrong := func(line int, format string, args ...any) {
+			yield(nil, &SyntaxError{File: file, Line: line, Problem: fmt.Sprintf(format, args...)})
 		}
-		list, err := part.parse()
-		if err != nil {
-			line, problem := err.line, err.problem
-			if at := action().FindIndex(part.text); at != nil {
-				at := part.line + bytes.Count(part.text[:at[0]], []byte("\n"))
-				return nil, 0, &SyntaxError{File: file, Line: at, Problem: "a template, and no YAML before it is filled in (" + problem + ")", Template: true}
+		data := bytes.TrimPrefix(data, []byte("\ufeff"))
+		if !utf8.Valid(data) {
+			wrong(0, "it is not UTF-8 text")
+			return
+		}
+		count, values := 0, 0
+		for _, part := range split(data) {
+			if len(part.text) > maxDocument {
+				wrong(part.line, "a document of more than 3 MiB, which is more than the API server takes")
+				return
 			}
-			return nil, 0, wrong(line, "%s", problem)
-		}
-		docs = append(docs, list...)
-		for _, d := range list {
-			values += d.values
-		}
-		if values > maxValues || len(docs) > maxObjects {
-			return nil, 0, wrong(part.line, "more than %d documents or %d values in one file", maxObjects, maxValues)
+			list, err := part.parse()
+			if err != nil {
+				if at := action().FindIndex(part.text); at != nil {
+					at := part.line + bytes.Count(part.text[:at[0]], []byte("\n"))
+					yield(nil, &SyntaxError{File: file, Line: at, Problem: "a template, and no YAML before it is filled in (" + err.problem + ")", Template: true})
+					return
+				}
+				wrong(err.line, "%s", err.problem)
+				return
+			}
+			count += len(list)
+			for _, d := range list {
+				values += d.values
+			}
+			if values > maxValues || count > maxObjects {
+				wrong(part.line, "more than %d documents or %d values in one file", maxObjects, maxValues)
+				return
+			}
+			for _, d := range list {
+				if !yield(d, nil) {
+					return
+				}
+			}
 		}
 	}
-	return docs, values, nil
 }
 
 // action matches what Helm and others fill in.
@@ -244,7 +256,7 @@ func (c *converter) convert(n *yaml.Node, depth int) *node {
 		delete(c.active, n.Alias)
 		return out
 	case yaml.SequenceNode:
-		out := &node{kind: sequence, at: c.at(n)}
+		out := &node{kind: sequence, at: c.at(n), items: make([]*node, 0, len(n.Content))}
 		for _, item := range n.Content {
 			out.items = append(out.items, c.convert(item, depth+1))
 		}
@@ -258,7 +270,8 @@ func (c *converter) convert(n *yaml.Node, depth int) *node {
 func (c *converter) mapping(n *yaml.Node, depth int) *node {
 	out := &node{kind: mapping, at: c.at(n)}
 	var merges []*yaml.Node
-	index := make(map[string]int)
+	out.fields = make([]field, 0, len(n.Content)/2)
+	known := &index{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if key.Kind == yaml.AliasNode {
@@ -273,12 +286,11 @@ func (c *converter) mapping(n *yaml.Node, depth int) *node {
 		}
 		name := keyText(key)
 		f := field{name, c.at(n.Content[i]), c.convert(value, depth+1)}
-		if at, ok := index[name]; ok {
+		if at := known.add(out.fields, name); at >= 0 {
 			c.twice = append(c.twice, twice{name, f.at, out.fields[at].at})
 			out.fields[at] = f // the last one holds, as for kubectl
 			continue
 		}
-		index[name] = len(out.fields)
 		out.fields = append(out.fields, f)
 	}
 	for _, m := range merges {
@@ -292,14 +304,36 @@ func (c *converter) mapping(n *yaml.Node, depth int) *node {
 				return c.fail(source, "a merge of what is no mapping")
 			}
 			for _, f := range from.fields {
-				if _, ok := index[f.name]; !ok {
-					index[f.name] = len(out.fields)
+				if known.add(out.fields, f.name) < 0 {
 					out.fields = append(out.fields, f)
 				}
 			}
 		}
 	}
 	return out
+}
+
+// An index finds the fields of a mapping that is being made by their names. Most
+// have a few, for which nothing is faster than to look at each.
+type index struct{ at map[string]int }
+
+// add returns which of the fields has the name, or -1 where none has it, and the
+// next is to have it.
+func (x *index) add(fields []field, name string) int {
+	if x.at == nil && len(fields) < 16 {
+		return slices.IndexFunc(fields, func(f field) bool { return f.name == name })
+	}
+	if x.at == nil {
+		x.at = make(map[string]int)
+		for i := range fields {
+			x.at[fields[i].name] = i
+		}
+	}
+	if i, ok := x.at[name]; ok {
+		return i
+	}
+	x.at[name] = len(fields)
+	return -1
 }
 
 // keyText is a key as a name in JSON.
@@ -430,7 +464,7 @@ func (r *jsonReader) next(depth int) (*node, error) {
 		if t == '{' {
 			n.kind = mapping
 		}
-		index := make(map[string]int)
+		known := &index{}
 		for r.d.More() {
 			if n.kind == sequence {
 				item, err := r.next(depth + 1)
@@ -450,12 +484,11 @@ func (r *jsonReader) next(depth int) (*node, error) {
 				return nil, err
 			}
 			f := field{key.(string), at, value} // the decoder takes no other
-			if i, ok := index[f.name]; ok {
+			if i := known.add(n.fields, f.name); i >= 0 {
 				r.twice = append(r.twice, twice{f.name, at, n.fields[i].at})
 				n.fields[i] = f
 				continue
 			}
-			index[f.name] = len(n.fields)
 			n.fields = append(n.fields, f)
 		}
 		if len(n.fields) > 0 {

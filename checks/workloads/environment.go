@@ -74,8 +74,8 @@ func (p *pod) fromElsewhere(c container) bool {
 }
 
 func (s *Set) configMap(namespace, name string) *corev1.ConfigMap {
-	for _, o := range s.Objects {
-		if m, ok := o.value.(*corev1.ConfigMap); ok && o.Name == name && sameNamespace(o.Namespace, namespace) {
+	for o := range s.asked.in(namespace) {
+		if m, ok := o.value.(*corev1.ConfigMap); ok && o.Name == name {
 			return m
 		}
 	}

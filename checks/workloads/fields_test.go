@@ -19,7 +19,7 @@ func TestDecodesLikeServer(t *testing.T) {
 			continue // which nobody writes
 		}
 		text := sample(of, 0, &fields)
-		docs, _, err := parse("sample.json", []byte(text))
+		docs, err := all("sample.json", []byte(text))
 		if err != nil || len(docs) != 1 {
 			t.Fatalf("%s: %d documents, %v", kind, len(docs), err)
 		}

@@ -68,7 +68,7 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 		var again Set
-		if _, err := again.Read("fuzz.yaml", data); err != nil {
+		if _, err := again.Judge(t.Context(), "fuzz.yaml", data); err != nil {
 			t.Fatal(err)
 		}
 		more, err := again.Check(t.Context())
@@ -76,16 +76,28 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(reports, more, cmp.AllowUnexported(checks.Report{})); diff != "" {
-			t.Errorf("the second time it is something else:\n%s", diff)
+			t.Errorf("one at a time it is something else:\n%s", diff)
 		}
 	})
+}
+
+// all are the documents of a file together.
+func all(file string, data []byte) ([]*document, error) {
+	var docs []*document
+	for d, err := range documents(file, data) {
+		if err != nil {
+			return nil, err
+		}
+		docs = append(docs, d)
+	}
+	return docs, nil
 }
 
 // A document is to the rules what it is to kubectl.
 func FuzzLikeKubectl(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		docs, _, err := parse("fuzz.yaml", data)
+		docs, err := all("fuzz.yaml", data)
 		if err != nil || len(docs) != 1 || len(split(data)) != 1 || len(docs[0].twice) > 0 {
 			return
 		}
@@ -111,7 +123,7 @@ func FuzzLikeKubectl(f *testing.F) {
 func FuzzLikeServer(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		docs, _, err := parse("fuzz.yaml", data)
+		docs, err := all("fuzz.yaml", data)
 		if err != nil {
 			return
 		}

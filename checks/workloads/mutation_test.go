@@ -18,31 +18,17 @@ func TestMutations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := os.ReadFile("testdata/mutations.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	line := regexp.MustCompile(`^(?:([0-9]) )?([a-z-]+) \| (.*) \| (.*)$`)
 	seen := make(map[string]bool)
 	ways := 0
-	for text := range strings.Lines(string(list)) {
-		text = strings.TrimSuffix(text, "\n")
-		if text == "" || strings.HasPrefix(text, "#") {
-			continue
-		}
-		m := line.FindStringSubmatch(text)
-		if m == nil {
-			t.Fatalf("not a mutation: %s", text)
-		}
-		rule, was, is := m[2], strings.ReplaceAll(m[3], `\n`, "\n"), strings.ReplaceAll(m[4], `\n`, "\n")
-		number, _ := strconv.Atoi(m[1])
-		spoilt, ok := replaceNth(string(good), was, is, max(number, 1))
+	for _, m := range mutations(t) {
+		text := m.text
+		spoilt, ok := replaceNth(string(good), m.was, m.is, m.number)
 		if !ok {
 			t.Errorf("%s: it is not there", text)
 			continue
 		}
 		ways++
-		seen[rule] = true
+		seen[m.rule] = true
 		var set Set
 		if _, err := set.Read("deployment.yaml", []byte(spoilt)); err != nil {
 			t.Errorf("%s: %v", text, err)
@@ -53,7 +39,7 @@ func TestMutations(t *testing.T) {
 			t.Fatal(err)
 		}
 		found := findings(reports)
-		if !slices.ContainsFunc(found, func(f checks.Finding) bool { return f.Rule == rule }) {
+		if !slices.ContainsFunc(found, func(f checks.Finding) bool { return f.Rule == m.rule }) {
 			t.Errorf("%s: not found; found were %v", text, found)
 		}
 		for _, f := range found {
@@ -71,6 +57,37 @@ func TestMutations(t *testing.T) {
 		}
 	}
 	t.Logf("%d ways", ways)
+}
+
+// A mutation puts one text in the place of the n-th of another, which a rule finds.
+type mutation struct {
+	text          string
+	number        int
+	rule, was, is string
+}
+
+// mutations are the ways to spoil the good deployment.
+func mutations(t *testing.T) []mutation {
+	t.Helper()
+	list, err := os.ReadFile("testdata/mutations.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`^(?:([0-9]) )?([a-z-]+) \| (.*) \| (.*)$`)
+	var all []mutation
+	for text := range strings.Lines(string(list)) {
+		text = strings.TrimSuffix(text, "\n")
+		if text == "" || strings.HasPrefix(text, "#") {
+			continue
+		}
+		m := line.FindStringSubmatch(text)
+		if m == nil {
+			t.Fatalf("not a mutation: %s", text)
+		}
+		number, _ := strconv.Atoi(m[1]) // none is 0
+		all = append(all, mutation{text, max(number, 1), m[2], strings.ReplaceAll(m[3], `\n`, "\n"), strings.ReplaceAll(m[4], `\n`, "\n")})
+	}
+	return all
 }
 
 func replaceNth(text, was, is string, n int) (string, bool) {

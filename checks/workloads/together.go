@@ -29,10 +29,7 @@ Write a NetworkPolicy whose podSelector matches the pod's labels, with policyTyp
 together: name their folder, or all of them, to temper check.`,
 	},
 	Run: eachPod(func(p *pod, out *pass) {
-		for _, o := range p.set.Objects {
-			if !sameNamespace(o.Namespace, p.Namespace) {
-				continue
-			}
+		for o := range p.set.asked.in(p.Namespace) {
 			if n, ok := o.value.(*networkingv1.NetworkPolicy); ok && selects(&n.Spec.PodSelector, p) {
 				return
 			}
@@ -66,10 +63,7 @@ Deployment or StatefulSet. One replica has no use for it: it would hold up the n
 		if p.replicas() < 2 {
 			return
 		}
-		for _, o := range p.set.Objects {
-			if !sameNamespace(o.Namespace, p.Namespace) {
-				continue
-			}
+		for o := range p.set.asked.in(p.Namespace) {
 			if b, ok := o.value.(*policyv1.PodDisruptionBudget); ok && selects(b.Spec.Selector, p) {
 				return
 			}
@@ -91,28 +85,16 @@ func selects(s *metav1.LabelSelector, p *pod) bool {
 // replicas is how many of the pod there are to be at least, 1 where nobody says.
 func (p *pod) replicas() int32 {
 	n := int32(1)
-	var said *int32
-	switch v := p.value.(type) {
-	case *appsv1.Deployment:
-		said = v.Spec.Replicas
-	case *appsv1.StatefulSet:
-		said = v.Spec.Replicas
-	case *appsv1.ReplicaSet:
-		said = v.Spec.Replicas
-	case nil:
+	if p.value == nil {
 		if f := p.root.get("spec").get("replicas"); f != nil {
 			if v, ok := f.value.(int64); ok && v > 0 && v < 1<<30 {
 				n = int32(v)
 			}
 		}
-	}
-	if said != nil {
+	} else if said := replicasOf(p.value); said != nil {
 		n = *said
 	}
-	for _, o := range p.set.Objects {
-		if !sameNamespace(o.Namespace, p.Namespace) {
-			continue
-		}
+	for o := range p.set.asked.in(p.Namespace) {
 		var kind, name string
 		var least *int32
 		switch h := o.value.(type) {
@@ -128,4 +110,19 @@ func (p *pod) replicas() int32 {
 		}
 	}
 	return n
+}
+
+// replicasOf is what an object's value says of them, nil where it says nothing.
+func replicasOf(value any) *int32 {
+	switch v := value.(type) {
+	case *appsv1.Deployment:
+		return v.Spec.Replicas
+	case *appsv1.StatefulSet:
+		return v.Spec.Replicas
+	case *appsv1.ReplicaSet:
+		return v.Spec.Replicas
+	case *judged:
+		return v.replicas
+	}
+	return nil
 }

@@ -18,7 +18,6 @@ package workloads
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"temper/checks"
 )
@@ -54,6 +53,10 @@ type Set struct {
 	Objects []*Object
 
 	values int // that the objects have together, at all depths
+	asked  asked
+	ran    [][]string // the lists of rules that reports have
+
+	scratch []byte // for what is written only to be summed
 }
 
 const (
@@ -71,23 +74,56 @@ var errTooMany = fmt.Errorf("the manifests are more than %d objects or %d values
 // manifests or has none, and else it is an error. One that cannot be read as YAML
 // or JSON is a [SyntaxError]. A set has room for 50,000 objects.
 func (s *Set) Read(file string, data []byte) (int, error) {
-	docs, values, err := parse(file, data)
-	if err != nil {
-		return 0, err
+	return s.read(file, data, func(*Object) error { return nil })
+}
+
+// Judge adds the manifests in a file as [Set.Read] does, and lets go of them: an
+// object is held against the rules that look at nothing else, and what is left of it
+// is what the others ask for, a small part. [Set.CheckAgainst] wants all of it.
+func (s *Set) Judge(ctx context.Context, file string, data []byte) (int, error) {
+	return s.read(file, data, func(o *Object) error {
+		if o.asksLater() {
+			return nil
+		}
+		return o.judge(ctx)
+	})
+}
+
+// read adds the manifests in a file, and does something with each once it is open.
+func (s *Set) read(file string, data []byte, then func(*Object) error) (int, error) {
+	before := len(s.Objects)
+	stranger, values, err := s.append(file, data, then)
+	if found := len(s.Objects) - before; err == nil && stranger != nil && found > 0 {
+		err = &SyntaxError{File: file, Line: stranger.line, Problem: "a document without apiVersion and kind, among others that have them"}
+	} else if err == nil && found > 0 {
+		s.values += values
+		return found, nil
 	}
-	var found []*Object
-	var stranger *node
-	for _, d := range docs {
+	clear(s.Objects[before:])
+	s.Objects = s.Objects[:before]
+	s.asked.forget(before)
+	return 0, err
+}
+
+// append adds the objects of a file, all or, with an error, some. It returns where
+// the first document is that is none, and how many values there are.
+func (s *Set) append(file string, data []byte, then func(*Object) error) (stranger *position, values int, err error) {
+	before := len(s.Objects)
+	for d, err := range documents(file, data) {
+		if err != nil {
+			return nil, 0, err
+		}
+		values += d.values
 		n := d.root
 		if n.kind != mapping || n.get("apiVersion") == nil && n.get("kind") == nil && !n.likePod() {
 			if stranger == nil {
-				stranger = n
+				stranger = &n.at
 			}
 			continue
 		}
 		list, err := s.objects(file, n, "", 0)
 		if err != nil {
-			return 0, err
+			return nil, 0, err
 		}
 		if len(list) > 0 {
 			for _, t := range d.twice {
@@ -100,24 +136,21 @@ func (s *Set) Read(file string, data []byte) (int, error) {
 				o.faults = append(o.faults, fault{position: t.at, said: fmt.Sprintf("the field %q is there twice, first on line %d", t.name, t.first.line), fix: "keep one of them"})
 			}
 		}
-		found = append(found, list...)
-		if len(s.Objects)+len(found) > maxObjects || len(found) > 0 && s.values+values > maxValues {
-			return 0, errTooMany
+		if found := len(s.Objects) - before + len(list); before+found > maxObjects || found > 0 && s.values+values > maxValues {
+			return nil, 0, errTooMany
+		}
+		for _, o := range list {
+			if err := o.open(); err != nil {
+				return nil, 0, err
+			}
+			s.asked.add(o, len(s.Objects))
+			s.Objects = append(s.Objects, o)
+			if err := then(o); err != nil {
+				return nil, 0, err
+			}
 		}
 	}
-	if stranger != nil && len(found) > 0 {
-		return 0, &SyntaxError{File: file, Line: stranger.at.line, Problem: "a document without apiVersion and kind, among others that have them"}
-	}
-	for _, o := range found {
-		if err := o.open(); err != nil {
-			return 0, err
-		}
-	}
-	s.Objects = append(s.Objects, found...)
-	if len(found) > 0 {
-		s.values += values
-	}
-	return len(found), nil
+	return stranger, values, nil
 }
 
 // likePod tells that a document would be a manifest, had it the fields that say
@@ -134,16 +167,12 @@ func (n *node) holdsContainersAt() bool { return n != nil && n.holdsContainers()
 // order.
 func (s *Set) Check(ctx context.Context) ([]*checks.Report, error) {
 	var reports []*checks.Report
-	var ran []string
 	for _, o := range s.Objects {
-		r, err := checks.Run(ctx, checks.Subject{Name: o.String(), Digest: o.digest()}, "", o, Rules)
+		r, err := o.check(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if !slices.Equal(r.Rules, ran) {
-			ran = slices.Clip(r.Rules)
-		}
-		r.Rules = ran // one list for all, which is half of a report
+		r.Rules = s.sameRules(r.Rules)
 		reports = append(reports, r)
 	}
 	return reports, nil
