@@ -103,7 +103,7 @@ func check(ctx context.Context, p *person, f checkFlags, args []string) error {
 	var reports, ofFolders []*checks.Report
 	var shown []page.Service
 	now := time.Now()
-	manifests := &manifestReader{p: p}
+	manifests := &manifestReader{p: p, whole: len(f.images) > 0}
 	manifests.code = codeReader{person: p, fix: f.fix}
 	if manifests.code.looked, err = f.looked(); err != nil {
 		return err

@@ -128,7 +128,7 @@ func (f *checkFlags) against(ctx context.Context, known *images.Memory, tmp stri
 // manifestsOf reads the manifests that temper.yaml names, before anything is built:
 // what cannot be read is known at once.
 func (l *line) manifestsOf(ctx context.Context, services []*service.Service) (*manifestReader, error) {
-	m := &manifestReader{p: l.person, root: l.repo.Dir}
+	m := &manifestReader{p: l.person, root: l.repo.Dir, whole: true}
 	var seen []string
 	for _, svc := range services {
 		for _, path := range svc.Manifests {
@@ -146,7 +146,7 @@ func (l *line) manifestsOf(ctx context.Context, services []*service.Service) (*m
 					err = fmt.Errorf("%s is a folder without manifests, and temper.yaml names it as one with", relative(l.repo.Dir, path))
 				}
 			} else {
-				err = m.file(path)
+				err = m.file(ctx, path)
 			}
 			if err != nil {
 				return nil, err

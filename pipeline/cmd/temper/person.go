@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -407,6 +408,38 @@ func (p *person) json(v any) error {
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
+}
+
+// jsonReports writes one JSON object with a list of reports, some at a time:
+// thousands of them together would be more than all that they were made from.
+func (p *person) jsonReports(reports []*checks.Report) error {
+	if len(reports) == 0 {
+		return p.json(struct {
+			Reports []*checks.Report `json:"reports"`
+		}{reports})
+	}
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetIndent("    ", "  ")
+	e.SetEscapeHTML(false)
+	out.WriteString("{\n  \"reports\": [\n    ")
+	for i, r := range reports {
+		if i > 0 {
+			out.WriteString(",\n    ")
+		}
+		if err := e.Encode(r); err != nil {
+			return err
+		}
+		out.Truncate(out.Len() - 1) // the end of its last line
+		if out.Len() > 64<<10 {
+			if _, err := out.WriteTo(p.out); err != nil {
+				return err
+			}
+		}
+	}
+	out.WriteString("\n  ]\n}\n")
+	_, err := out.WriteTo(p.out)
+	return err
 }
 
 // password asks for the key's password: COSIGN_PASSWORD, as cosign has it, or

@@ -99,9 +99,7 @@ func (f *reportFlags) conclude(p *person, reports []*checks.Report, shown []page
 		return err
 	}
 	if f.json {
-		if err := p.json(struct {
-			Reports []*checks.Report `json:"reports"`
-		}{reports}); err != nil {
+		if err := p.jsonReports(reports); err != nil {
 			return err
 		}
 		return no.orNil()
