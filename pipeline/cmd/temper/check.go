@@ -91,28 +91,32 @@ func check(ctx context.Context, p *person, f checkFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp("", "temper-check-*")
-	if err != nil {
+	// What images take is not there before there is one: a manifest is judged sooner
+	// than folders are made.
+	var known *images.Memory
+	var tmp string
+	defer func() { os.RemoveAll(tmp) }() // which is nothing for no folder
+	prepare := sync.OnceValue(func() (err error) {
+		if known, err = f.memory(); err == nil {
+			tmp, err = os.MkdirTemp("", "temper-check-*")
+		}
 		return err
-	}
-	defer os.RemoveAll(tmp)
-	known, err := f.memory()
-	if err != nil {
-		return err
-	}
+	})
 	var reports, ofFolders []*checks.Report
 	var shown []page.Service
 	now := time.Now()
 	manifests := &manifestReader{p: p, whole: len(f.images) > 0}
-	manifests.code = codeReader{person: p, fix: f.fix}
-	if manifests.code.looked, err = f.looked(); err != nil {
-		return err
-	}
+	manifests.code = codeReader{person: p, fix: f.fix, looked: sync.OnceValues(f.looked)}
 	if manifests.set.Options, err = f.manifestOptions(); err != nil {
 		return err
 	}
-	if manifests.against, err = f.against(ctx, known, tmp); err != nil {
-		return err
+	if len(f.images) > 0 {
+		if err := prepare(); err != nil {
+			return err
+		}
+		if manifests.against, err = f.against(ctx, known, tmp); err != nil {
+			return err
+		}
 	}
 	for i, arg := range args {
 		if taken, other, err := manifests.take(ctx, arg); err != nil {
@@ -120,6 +124,9 @@ func check(ctx context.Context, p *person, f checkFlags, args []string) error {
 		} else if taken {
 			ofFolders = append(ofFolders, other...)
 			continue
+		}
+		if err := prepare(); err != nil {
+			return err
 		}
 		subjects, err := find(ctx, arg, filepath.Join(tmp, strconv.Itoa(i)))
 		if err != nil {

@@ -203,8 +203,8 @@ func (l *line) imports(ctx context.Context, one *product, bin *binary.Binary) (*
 // A codeReader judges the Go code of folders.
 type codeReader struct {
 	*person
-	// looked is what is remembered of code.
-	looked *sources.Memory
+	// looked opens what is remembered of code.
+	looked func() (*sources.Memory, error)
 	// fix says to mend what can be mended first.
 	fix bool
 }
@@ -214,11 +214,15 @@ type codeReader struct {
 // The limit is what manifests beside it set for the CPU, empty for none.
 func (c codeReader) below(ctx context.Context, dir, limit string) ([]*checks.Report, error) {
 	folders, err := openCode(ctx, dir)
+	if err != nil || len(folders) == 0 {
+		return nil, err
+	}
+	looked, err := c.looked()
 	if err != nil {
 		return nil, err
 	}
 	if c.fix {
-		changed, err := c.mend(ctx, dir, folders)
+		changed, err := c.mend(ctx, dir, folders, looked)
 		if err != nil {
 			return nil, err
 		}
@@ -230,7 +234,7 @@ func (c codeReader) below(ctx context.Context, dir, limit string) ([]*checks.Rep
 	}
 	var reports []*checks.Report
 	for _, one := range folders {
-		r, err := one.judge(ctx, dir, limit, c.looked)
+		r, err := one.judge(ctx, dir, limit, looked)
 		if err != nil {
 			return nil, err
 		}
@@ -264,12 +268,12 @@ func openCode(ctx context.Context, dir string) ([]codeFolder, error) {
 }
 
 // mend applies the fixes, and tells whether there were any.
-func (c codeReader) mend(ctx context.Context, dir string, folders []codeFolder) (changed bool, err error) {
+func (c codeReader) mend(ctx context.Context, dir string, folders []codeFolder, looked *sources.Memory) (changed bool, err error) {
 	for _, one := range folders {
 		if len(one.programs) == 0 {
 			continue
 		}
-		found, err := sources.Analyze(ctx, sources.CodeRules, c.looked, one.programs...)
+		found, err := sources.Analyze(ctx, sources.CodeRules, looked, one.programs...)
 		if err != nil {
 			return false, err
 		}
