@@ -14,7 +14,7 @@ import (
 // have no use for it.
 const cacheProgram = "cacheprog"
 
-func newCacheProgram() *cobra.Command {
+func newCacheProgram(*person) *cobra.Command {
 	return &cobra.Command{
 		Use:    cacheProgram + " OWN [SHARED]",
 		Hidden: true,

@@ -45,7 +45,7 @@ func run(args []string, p *person) int {
 	defer stop()
 	result := &sticky{w: p.out}
 	p.out = result
-	root := newRoot(p)
+	root := newRoot(p, args...)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if result.err != nil {
@@ -100,7 +100,19 @@ func (s *sticky) Write(b []byte) (int, error) {
 	return n, err
 }
 
-func newRoot(p *person) *cobra.Command {
+// verbs make the commands, each under its own name.
+var verbs = []struct {
+	name string
+	make func(*person) *cobra.Command
+}{
+	{"base", newBase}, {"build", newBuild}, {"cache", newCache}, {"check", newCheck}, {"explain", newExplain}, {"export", newExport}, {"fetch", newFetch},
+	{"keygen", newKeygen}, {"manifest", newManifest}, {"promote", newPromote}, {"release", newRelease}, {"sbom", newSBOM},
+	{"verify", newVerify}, {"services", newServices}, {"registry", newRegistry}, {"probe", newProbe}, {cacheProgram, newCacheProgram},
+}
+
+// newRoot is the command with its verbs: with the one that the arguments begin with, if
+// they do, and else with all of them, and what helps to find one.
+func newRoot(p *person, args ...string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "temper",
 		Short: "Go services as hardened, checked, signed container images",
@@ -124,6 +136,15 @@ provenance, and verifies all of it in one call.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usagef("%v", err).hint("%s --help", c.CommandPath())
 	})
-	root.AddCommand(newBase(p), newBuild(p), newCache(p), newCheck(p), newExplain(p), newExport(p), newFetch(p), newKeygen(p), newManifest(p), newPromote(p), newRelease(p), newSBOM(p), newVerify(p), newServices(p), newRegistry(p), newProbe(p), newCacheProgram())
+	for _, v := range verbs {
+		if len(args) > 0 && args[0] == v.name {
+			root.AddCommand(v.make(p))
+			root.CompletionOptions.DisableDefaultCmd = true
+			return root
+		}
+	}
+	for _, v := range verbs {
+		root.AddCommand(v.make(p))
+	}
 	return root
 }

@@ -41,6 +41,16 @@ func TestReadmeListsTheVerbs(t *testing.T) {
 	}
 }
 
+// A verb is the same beside the others and alone.
+func TestVerbsAlone(t *testing.T) {
+	for _, c := range newRoot(&person{}).Commands() {
+		alone := newRoot(&person{}, c.Name(), "--help").Commands()
+		if len(alone) != 1 || alone[0].Use != c.Use || alone[0].UsageString() != c.UsageString() {
+			t.Errorf("temper %s is another alone: %v", c.Name(), alone)
+		}
+	}
+}
+
 func TestReadmeListsTheRules(t *testing.T) {
 	var out bytes.Buffer
 	if code := run([]string{"explain"}, &person{out: &out, err: os.Stderr}); code != exitDone {
