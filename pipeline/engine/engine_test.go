@@ -318,6 +318,9 @@ func TestVerify(t *testing.T) {
 	if _, err := p.Verify(context.Background(), []string{"reg/orders:v1"}, Trust{Policy: policy, Recheck: true}, Registry{}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := p.Verify(context.Background(), []string{"reg/orders:v1"}, Trust{Key: key, Annotations: []string{"approved=yes", "by=qa"}}, Registry{}); err != nil {
+		t.Fatal(err)
+	}
 	if got := e.golden(t, "verify"); !strings.Contains(got, "TEMPER_ASKED_AT") {
 		t.Error("the step can be answered from a cache")
 	}

@@ -185,6 +185,9 @@ type Trust struct {
 	// their place and match as a whole.
 	Identity, Issuer             string
 	IdentityRegexp, IssuerRegexp string
+	// Annotations, each KEY=VALUE, are those that one signature of the image has to
+	// carry, all of them, as cosign sign -a writes them. A policy has its own.
+	Annotations []string
 	// TrustedRoot is that of an own Sigstore; nil is the public one's.
 	TrustedRoot *dagger.File
 }
@@ -205,6 +208,9 @@ func (t Trust) in(c *dagger.Container, args []string) (*dagger.Container, []stri
 		if f.value != "" {
 			args = append(args, f.name, f.value)
 		}
+	}
+	for _, a := range t.Annotations {
+		args = append(args, "--annotation", a)
 	}
 	return Sigstore{TrustedRoot: t.TrustedRoot}.in(c, args)
 }

@@ -320,6 +320,9 @@ func (t *Temper) Verify(
 	// An expression that the whole issuer matches, in place of issuer.
 	// +optional
 	issuerRegexp string,
+	// KEY=VALUE that a signature of the image carries, as cosign sign -a writes it.
+	// +optional
+	annotation []string,
 	// Whom to believe with an own Sigstore, as its trusted root has it.
 	// +optional
 	trustedRoot *dagger.File,
@@ -351,7 +354,7 @@ func (t *Temper) Verify(
 	if err != nil {
 		return "", err
 	}
-	trust := engine.Trust{Recheck: recheck, Identity: identity, Issuer: issuer, IdentityRegexp: identityRegexp, IssuerRegexp: issuerRegexp}
+	trust := engine.Trust{Recheck: recheck, Identity: identity, Issuer: issuer, IdentityRegexp: identityRegexp, IssuerRegexp: issuerRegexp, Annotations: annotation}
 	if trust.Key, err = fileIn(ctx, client, key); err != nil {
 		return "", err
 	}

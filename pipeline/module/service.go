@@ -381,6 +381,9 @@ func (p *Published) Verify(
 	// The issuer that vouches for the identity, exactly.
 	// +optional
 	issuer string,
+	// KEY=VALUE that a signature of the image carries, as cosign sign -a writes it.
+	// +optional
+	annotation []string,
 	// Whom to believe with an own Sigstore, as its trusted root has it.
 	// +optional
 	trustedRoot *dagger.File,
@@ -392,5 +395,5 @@ func (p *Published) Verify(
 	// +optional
 	recheck bool,
 ) (string, error) {
-	return p.Temper.Verify(ctx, p.Ref, key, identity, issuer, "", "", trustedRoot, policy, recheck, p.Username, p.Password, p.Registry, p.Insecure)
+	return p.Temper.Verify(ctx, p.Ref, key, identity, issuer, "", "", annotation, trustedRoot, policy, recheck, p.Username, p.Password, p.Registry, p.Insecure)
 }
