@@ -187,14 +187,14 @@ func (s Summary) hopeful() Verdict {
 	return v
 }
 
-// or is one handler or the other, of which nobody knows which. What only one of them has
-// may be there or not.
+// or is one handler or the other, of which nobody knows which. What only one of them has,
+// or may have, is there or not.
 func (s Summary) or(o Summary) Summary {
 	out := s.And(o)
 	a, b := s.hopeful(), o.hopeful()
 	for i, p := range out.Own.parts() {
 		x, y := a.parts()[i].Level, b.parts()[i].Level
-		if min(x, y) < Unknown && max(x, y) > Unknown && max(x, y) != Exempt && p.Level < Unknown {
+		if min(x, y) < Unknown && max(x, y) >= Unknown && max(x, y) != Exempt && p.Level < Unknown {
 			*p = Part{Unknown, "it is there under some condition alone"}
 		}
 	}
