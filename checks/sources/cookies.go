@@ -4,12 +4,17 @@ import (
 	"go/ast"
 	"go/constant"
 	"go/types"
+	"reflect"
 	"slices"
 	"strings"
 
+	"golang.org/x/tools/go/analysis"
+	"golang.org/x/tools/go/analysis/passes/inspect"
 	"golang.org/x/tools/go/ast/inspector"
+	"golang.org/x/tools/go/types/typeutil"
 
 	"temper/checks"
+	"temper/checks/sources/flow"
 )
 
 var cookieAttributes = code(checks.Rule{
@@ -23,7 +28,8 @@ any script of the page reads it, and without SameSite other sites' requests carr
 the browsers that do not take Lax for the default.
 
 Set Secure: true, HttpOnly: true and SameSite: http.SameSiteLaxMode or stricter. A cookie
-that scripts have to read, such as one with a CSRF token, says HttpOnly: false.`,
+that scripts have to read, such as one with a CSRF token, says HttpOnly: false. Secure:
+r.TLS != nil is right only where nobody ends TLS in front of the service.`,
 	Good: `http.SetCookie(w, &http.Cookie{Name: "session", Value: id, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})`,
 	Bad:  `http.SetCookie(w, &http.Cookie{Name: "session", Value: id})`,
 }, func(p *pass) {
@@ -35,7 +41,46 @@ that scripts have to read, such as one with a CSRF token, says HttpOnly: false.`
 		p.cookie(s)
 	})
 	p.ginCookies()
-}, originsOf)
+}, originsOf, endings)
+
+// endings are the calls by which a package and those of its module that it imports end
+// TLS, so that requests which came over it say so: the fact of the package names one.
+var endings = &analysis.Analyzer{
+	Name:       "endings",
+	Doc:        "whether a package serves TLS",
+	Requires:   []*analysis.Analyzer{inspect.Analyzer},
+	FactTypes:  []analysis.Fact{new(endsTLS)},
+	ResultType: reflect.TypeFor[string](),
+	Run: func(a *analysis.Pass) (any, error) {
+		p := &pass{Pass: a, in: a.ResultOf[inspect.Analyzer].(*inspector.Inspector)}
+		by := ""
+		for _, imported := range a.Pkg.Imports() {
+			var of endsTLS
+			if by == "" && p.sameModule(imported) && a.ImportPackageFact(imported, &of) {
+				by = of.By
+			}
+		}
+		each(p, func(n *ast.CallExpr) {
+			fn, _ := typeutil.Callee(p.TypesInfo, n).(*types.Func)
+			if flow.Is(fn, netHTTP, "ListenAndServeTLS", "ServeTLS", "Server.ListenAndServeTLS", "Server.ServeTLS") || flow.Is(fn, "crypto/tls", "Listen", "NewListener") {
+				by = types.ExprString(n.Fun)
+			}
+		})
+		if by != "" {
+			a.ExportPackageFact(&endsTLS{by})
+		}
+		return by, nil
+	},
+}
+
+// endsTLS is the fact of a package that it ends TLS, or that one does which it imports.
+type endsTLS struct{ By string }
+
+func (*endsTLS) AFact()         {}
+func (*endsTLS) String() string { return "ends TLS" }
+
+// endsTLS names what ends TLS in what a package serves, empty if nothing is known to.
+func (p *pass) endsTLS() string { return p.ResultOf[endings].(string) }
 
 // named tells whether a cookie has a name: without one it is not sent.
 func (s *setup) named() bool { return s.lit != nil && len(s.field("Name")) > 0 || s.given("Name") }
@@ -142,7 +187,12 @@ func (p *pass) cookie(s *setup) {
 			}
 			missing = append(missing, name)
 		case onByTLS:
-			p.report(s.at.Node(), "set Secure: true, or from configuration", "%s of the cookie%s follows the request's TLS, which is nil behind a proxy that ends it", name, s.called())
+			const why = "%s of the cookie%s follows the request's TLS, which is nil behind a proxy that ends it"
+			if by := p.endsTLS(); by != "" {
+				p.undecided(s.at.Node(), why+"; %s ends it here", name, s.called(), by)
+			} else {
+				p.report(s.at.Node(), "set Secure: true, or from configuration", why, name, s.called())
+			}
 		}
 	}
 	sameSite, none := p.sameSite(s)
