@@ -6,6 +6,7 @@ import (
 	"go/types"
 	"net"
 	"net/url"
+	"slices"
 
 	"temper/checks"
 	"temper/checks/sources/flow"
@@ -50,6 +51,23 @@ resp, err := http.DefaultClient.Do(req)`,
 			p.report(c.at, fix, "%s follows redirects to any host, and %s adds its credential to each of those requests", c.made, name)
 		}
 	}
+	for _, l := range s.leaking() {
+		p.report(l.call, fix, "%s follows redirects to any host, and takes the header %s along", types.ExprString(l.call.Fun), l.header)
+	}
+}, clients)
+
+// A leak is a call that sends a request whose header has a credential, and takes that
+// along to wherever it is redirected.
+type leak struct {
+	sending
+	header string
+}
+
+func (s *clientSet) leaking() []leak {
+	if s.leaksKnown {
+		return s.allLeaks
+	}
+	s.leaksKnown = true
 	requests := s.requests()
 	for _, send := range s.sendings {
 		if send.method != "Do" || len(send.call.Args) != 1 || !s.leak(send) {
@@ -57,12 +75,30 @@ resp, err := http.DefaultClient.Do(req)`,
 		}
 		for _, o := range s.sent(send.call.Args[0], 0) {
 			if header := requests[s.Key(o)]; header != "" && !s.near(o) {
-				p.report(send.call, fix, "%s follows redirects to any host, and takes the header %s along", types.ExprString(send.call.Fun), header)
+				s.allLeaks = append(s.allLeaks, leak{send, header})
 				break
 			}
 		}
 	}
-}, clients)
+	return s.allLeaks
+}
+
+// toldOf tells that client-credentials tells of a client, where it sends. What is common
+// to all is told of where it is used, which may be by another name.
+func (s *clientSet) toldOf(c *client) bool {
+	direct := func(send sending) bool { return sendsBy(send.call, c.at) }
+	named := c.common && !slices.ContainsFunc(s.sendings, direct)
+	return slices.ContainsFunc(s.leaking(), func(l leak) bool {
+		switch {
+		case !slices.ContainsFunc(l.clients, func(of *client) bool { return of.key == c.key }):
+			return false
+		case named: // and not one that is used as it is
+			sel, ok := ast.Unparen(l.call.Fun).(*ast.SelectorExpr)
+			return ok && s.Key(flow.Value{Expr: sel.X}) != s.common
+		}
+		return !c.common || direct(l.sending)
+	})
+}
 
 // takesAlong names the transport that adds credentials to the requests of a client,
 // also those that it is redirected to; empty if none does.

@@ -80,9 +80,14 @@ func (s *clientSet) follow() {
 	for _, store := range s.Stores {
 		if pkg := store.Field.Pkg(); pkg == nil || pkg == s.Pkg || pkg.Path() == netHTTP || !isClient(store.Field.Type()) {
 			continue
-		} else if s.mayFill(pkg) {
+		} else {
 			to, _ := s.keysOf(store.Value.Expr)
-			s.escape(to, "package "+pkg.Name())
+			for _, c := range to {
+				c.handed = true
+			}
+			if s.mayFill(pkg) {
+				s.escape(to, "package "+pkg.Name())
+			}
 		}
 	}
 }
@@ -108,7 +113,13 @@ func (s *clientSet) hand(call *ast.CallExpr, arg int, to []*client) {
 		}
 		return
 	}
-	if fn.Pkg() == nil || s.Decl(fn) != nil || takesMethods(fn, arg) {
+	if s.Decl(fn) != nil {
+		return
+	}
+	for _, c := range to {
+		c.handed = true
+	}
+	if fn.Pkg() == nil || takesMethods(fn, arg) {
 		return
 	}
 	var sets setsClient

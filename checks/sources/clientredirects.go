@@ -23,7 +23,8 @@ of ten as well.
 A client of an API that does not redirect takes none: CheckRedirect: func(*http.Request,
 []*http.Request) error { return http.ErrUseLastResponse }. One that must follow
 compares req.URL.Host and req.URL.Scheme with those of via[0].URL, and returns an
-error for others.`,
+error for others. Where flags, the environment or a configuration name every server that
+a client asks, there is a notice and no finding: they may be trusted, or not.`,
 	Good: `client := &http.Client{
 	Timeout: 30 * time.Second,
 	CheckRedirect: func(*http.Request, []*http.Request) error {
@@ -41,8 +42,12 @@ error for others.`,
 		const fix = "give a client of its own a CheckRedirect that returns http.ErrUseLastResponse, or an error for other hosts"
 		switch policy, at := s.policy(c); policy {
 		case unchecked:
-			if p.takesAlong(s, c) != "" {
+			if p.takesAlong(s, c) != "" || s.toldOf(c) {
 				continue // client-credentials says so, and more
+			}
+			if s.operators(c) {
+				p.undecided(c.at, "%s follows redirects to anywhere, for it has no CheckRedirect, and asks servers that are a matter of configuration", c.made)
+				continue
 			}
 			p.report(c.at, fix, "%s follows redirects to anywhere: it has no CheckRedirect", c.made)
 		case waved:

@@ -49,6 +49,12 @@ type clientSet struct {
 	params map[*types.Var]bool
 	// common is http.DefaultClient, nil where the package does not import net/http.
 	common types.Object
+	// decodes and flagged are what is read from requests and from flags, and allLeaks the
+	// calls that take credentials along, when somebody has asked.
+	decodes    map[*types.Named]bool
+	flagged    map[*types.Var]bool
+	allLeaks   []leak
+	leaksKnown bool
 }
 
 // A client is a place where an http.Client is made; a transport is described by the
@@ -72,8 +78,10 @@ type client struct {
 	maker *types.Func
 	// common tells that it is http.DefaultClient.
 	common bool
-	// escapes names what has it and may set fields that nobody sees.
+	// escapes names what has it and may set fields that nobody sees, and handed tells
+	// that something else than the package has it.
 	escapes string
+	handed  bool
 }
 
 func isClient(t types.Type) bool { return flow.IsType(t, netHTTP, "Client") }

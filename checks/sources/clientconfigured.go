@@ -1,0 +1,434 @@
+package sources
+
+import (
+	"go/ast"
+	"go/constant"
+	"go/token"
+	"go/types"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+
+	"temper/checks/pattern"
+	"temper/checks/sources/flow"
+)
+
+// A urlSource is who decides which server a request goes to.
+type urlSource int
+
+const (
+	// bySource is the code itself, by a constant.
+	bySource urlSource = iota
+	// byOperator is whoever sets the service up: by a flag, the environment or a
+	// configuration.
+	byOperator
+	// byAnybody is nobody that is known of, or a request.
+	byAnybody
+)
+
+// operators tells that a client asks servers alone that whoever sets the service up has
+// chosen: that nobody else than the package sends with it, and where to. Those whose URLs
+// are all constants are none of them, for then the package could say no for good.
+func (s *clientSet) operators(c *client) bool {
+	if s.shared(c) {
+		return false
+	}
+	worst := bySource
+	for _, send := range s.sendings {
+		switch {
+		case !slices.Contains(send.clients, c) && !(c.common && send.clients[0].key == c.key):
+		case c.common && !sendsBy(send.call, c.at):
+		case len(send.call.Args) == 0:
+			return false
+		case send.method != "Do":
+			worst = max(worst, s.chosen(flow.Value{Expr: send.call.Args[0]}))
+		default:
+			worst = max(worst, s.chosenFor(send.call.Args[0]))
+		}
+	}
+	return worst == byOperator
+}
+
+// sendsBy tells that a use of http.DefaultClient, or of http.Get and its like, is what a
+// call sends with.
+func sendsBy(call *ast.CallExpr, use ast.Node) bool {
+	fun := ast.Unparen(call.Fun)
+	sel, ok := fun.(*ast.SelectorExpr)
+	return fun == use || ok && (ast.Node(sel.Sel) == use || sel.X == use)
+}
+
+// shared tells that others may send with a client as well: it is handed to them, or they
+// can see what holds it. What is common to all is so by its uses alone.
+func (s *clientSet) shared(c *client) bool {
+	if c.common {
+		return !slices.ContainsFunc(s.sendings, func(send sending) bool { return sendsBy(send.call, c.at) })
+	}
+	if c.handed {
+		return true
+	}
+	mine := func(v flow.Value) bool {
+		found, _ := s.keysOf(v.Expr)
+		return slices.Contains(found, c)
+	}
+	visible := func(o types.Object) bool { return o.Exported() && s.Pkg.Name() != "main" }
+	if o, ok := c.key.(*types.Var); ok && (o.IsField() || o.Parent() == s.Pkg.Scope()) && visible(o) {
+		return true
+	}
+	for _, name := range s.Pkg.Scope().Names() {
+		if o, ok := s.Pkg.Scope().Lookup(name).(*types.Var); ok && visible(o) && slices.ContainsFunc(s.Given(o), mine) {
+			return true
+		}
+	}
+	for _, store := range s.Stores {
+		if o := store.Field; (o.Pkg() != s.Pkg || visible(o)) && (isClient(o.Type()) || types.IsInterface(o.Type())) && mine(store.Value) {
+			return true
+		}
+	}
+	for _, f := range s.Files {
+		for _, d := range f.Decls {
+			d, ok := d.(*ast.FuncDecl)
+			if !ok || d.Body == nil || !d.Name.IsExported() || s.Pkg.Name() == "main" {
+				continue
+			}
+			fn, _ := s.TypesInfo.Defs[d.Name].(*types.Func)
+			for i := range fn.Signature().Results().Len() {
+				t := fn.Signature().Results().At(i).Type()
+				if (isClient(t) || types.IsInterface(t)) && slices.ContainsFunc(s.Returns(flow.Body{Func: fn, Type: d.Type, Block: d.Body}, i), mine) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// chosenFor is who decides where a request goes: by what it is made of, and by what it is
+// given later.
+func (s *clientSet) chosenFor(request ast.Expr) urlSource {
+	made := s.sent(request, 0)
+	worst, seen := bySource, false
+	for _, o := range made {
+		call, ok := o.Expr.(*ast.CallExpr)
+		switch {
+		case !ok:
+			return byAnybody
+		case s.IsFunc(call, netHTTP, "Request.WithContext", "Request.Clone"):
+		case s.IsFunc(call, netHTTP, "NewRequest"):
+			worst, seen = max(worst, s.chosen(flow.Value{Expr: call.Args[1], Frame: o.Frame})), true
+		case s.IsFunc(call, netHTTP, "NewRequestWithContext"):
+			worst, seen = max(worst, s.chosen(flow.Value{Expr: call.Args[2], Frame: o.Frame})), true
+		default:
+			return byAnybody
+		}
+	}
+	for _, store := range s.Stores {
+		if store.Field.Name() != "URL" || !flow.IsType(s.TypesInfo.TypeOf(store.Base), netHTTP, "Request") {
+			continue
+		}
+		into := s.Keys(store)
+		if slices.ContainsFunc(made, func(o flow.Value) bool { return into[s.Key(o)] }) {
+			worst = max(worst, s.chosen(store.Value))
+		}
+	}
+	if !seen {
+		return byAnybody
+	}
+	return worst
+}
+
+// chosen is who decides the host of a URL.
+func (s *clientSet) chosen(url flow.Value) urlSource {
+	w := &chooser{s, make(map[flow.Value]bool)}
+	return w.of(url)
+}
+
+// A chooser is one way back from a URL.
+type chooser struct {
+	*clientSet
+	seen map[flow.Value]bool
+}
+
+func (w *chooser) of(v flow.Value) urlSource {
+	const most = 500 // values on the way back from one URL
+	v.Expr = ast.Unparen(v.Expr)
+	switch {
+	case w.seen[v]:
+		return bySource // the others decide
+	case len(w.seen) == most:
+		return byAnybody
+	case w.TypesInfo.Types[v.Expr].Value != nil:
+		return bySource
+	}
+	w.seen[v] = true
+	if by, ok := w.known(v); ok {
+		return by
+	}
+	next, end := w.Step(v)
+	worst := bySource
+	for _, n := range next {
+		worst = max(worst, w.of(n))
+	}
+	if end {
+		worst = byAnybody
+	}
+	return worst
+}
+
+// all are the worst of several expressions.
+func (w *chooser) all(in *flow.Frame, list ...ast.Expr) urlSource {
+	worst := bySource
+	for _, e := range list {
+		worst = max(worst, w.of(flow.Value{Expr: e, Frame: in}))
+	}
+	return worst
+}
+
+// known says of some expressions who decides them without a step back.
+func (w *chooser) known(v flow.Value) (urlSource, bool) {
+	switch e := v.Expr.(type) {
+	case *ast.SelectorExpr:
+		if o := w.TypesInfo.Uses[e.Sel]; w.configured(e) || o.Pkg() != nil && o.Pkg().Path() == "os" && o.Name() == "Args" {
+			return byOperator, true
+		}
+	case *ast.Ident:
+		if o, ok := w.TypesInfo.ObjectOf(e).(*types.Var); ok && w.flags()[o] {
+			return byOperator, true
+		}
+	case *ast.BinaryExpr:
+		if e.Op == token.ADD {
+			return w.all(v.Frame, w.leading(parts(e))...), true
+		}
+	case *ast.CompositeLit:
+		if flow.IsType(w.TypesInfo.TypeOf(e), "net/url", "URL") {
+			return w.hosts(e), true
+		}
+	case *ast.CallExpr:
+		return w.called(e, v)
+	}
+	return 0, false
+}
+
+// hosts is who decides the hosts that a URL is given beside what it was made of.
+func (w *chooser) hosts(url ast.Expr) urlSource {
+	worst := bySource
+	for _, store := range w.Stores {
+		if name := store.Field.Name(); (name == "Host" || name == "Opaque") && flow.IsType(w.TypesInfo.TypeOf(store.Base), "net/url", "URL") && w.Keys(store)[url] {
+			worst = max(worst, w.of(store.Value))
+		}
+	}
+	return worst
+}
+
+// leading are the parts of a text up to where its host has ended.
+func (w *chooser) leading(parts []ast.Expr) (out []ast.Expr) {
+	text := ""
+	for _, p := range parts {
+		if fixes(text) {
+			return out
+		}
+		if c := w.TypesInfo.Types[p].Value; c != nil && c.Kind() == constant.String {
+			text += constant.StringVal(c)
+			continue
+		}
+		out, text = append(out, p), text+"x"
+	}
+	return out
+}
+
+// keeping are functions whose results begin with what is their first argument.
+var keeping = map[string]bool{
+	"strings.TrimSuffix": true, "strings.TrimRight": true, "strings.TrimSpace": true, "strings.TrimPrefix": true, "strings.TrimLeft": true,
+	"strings.Trim": true, "strings.ReplaceAll": true, "strings.Replace": true, "strings.ToLower": true,
+	"net/url.Parse": true, "net/url.ParseRequestURI": true, "net/url.JoinPath": true, "net.JoinHostPort": true, "path.Join": true,
+}
+
+// settings are packages whose functions and methods tell how a service is set up.
+var settings = []string{"flag", "os", "github.com/spf13/pflag", "github.com/spf13/viper", "github.com/urfave/cli", "github.com/urfave/cli/v2", "github.com/urfave/cli/v3"}
+
+// called is who decides what a call returns.
+func (w *chooser) called(call *ast.CallExpr, v flow.Value) (urlSource, bool) {
+	fn := w.Callee(call)
+	if fn == nil || fn.Pkg() == nil {
+		return 0, false
+	}
+	sel, _ := ast.Unparen(call.Fun).(*ast.SelectorExpr)
+	switch name := fn.FullName(); {
+	case keeping[name]:
+		return max(w.all(v.Frame, call.Args[0]), w.hosts(call)), true
+	case name == "cmp.Or":
+		return w.all(v.Frame, call.Args...), true
+	case name == "fmt.Sprintf", name == "fmt.Sprint":
+		return w.all(v.Frame, w.printed(name, call.Args)...), true
+	case name == "(*net/url.URL).String", name == "(*net/url.URL).JoinPath":
+		return w.all(v.Frame, sel.X), true
+	case slices.Contains(settings, fn.Pkg().Path()):
+		return byOperator, true
+	case fn.Pkg() != w.Pkg && isSettings(fn.Pkg().Name()) && !w.mentionsRequest(call):
+		return byOperator, true
+	}
+	return 0, false
+}
+
+// printed are the arguments that fmt puts where the host of a URL is.
+func (w *chooser) printed(name string, args []ast.Expr) (out []ast.Expr) {
+	if name == "fmt.Sprint" {
+		return w.leading(args)
+	}
+	c := w.TypesInfo.Types[args[0]].Value
+	if c == nil {
+		return args // nobody knows which
+	}
+	text, rest := "", args[1:]
+	for i, piece := range strings.Split(strings.ReplaceAll(constant.StringVal(c), "%%", ""), "%") {
+		if i > 0 && piece != "" {
+			if fixes(text) || len(rest) == 0 {
+				break
+			}
+			out, rest, text, piece = append(out, rest[0]), rest[1:], text+"x", piece[1:]
+		}
+		text += piece
+	}
+	return out
+}
+
+// isSettings tells the names of packages and types that hold how a service is set up.
+func isSettings(name string) bool { return settingsName().MatchString(name) }
+
+var settingsName = pattern.New(`(?i)(^|[a-z0-9_])(config|configs|configuration|conf|cfg|flags)$|^(options|opts|settings|env)$`)
+
+// settingTags are those of fields that a configuration is read into, and no request.
+var settingTags = []string{"yaml", "toml", "hcl", "mapstructure", "env", "envconfig", "koanf", "ini", "flag", "arg", "long"}
+
+// configured tells a field of a configuration, or of what is in one, unless a request
+// fills it.
+func (s *clientSet) configured(e *ast.SelectorExpr) bool {
+	found := false
+	for at := ast.Expr(e); at != nil; {
+		switch x := ast.Unparen(at).(type) {
+		case *ast.SelectorExpr:
+			sel := s.TypesInfo.Selections[x]
+			if sel == nil {
+				at = nil
+				break
+			}
+			if sel.Kind() != types.FieldVal {
+				return false
+			}
+			owner, tag := ownerOf(sel)
+			if s.ofRequest(owner, sel.Obj().(*types.Var).Origin()) {
+				return false
+			}
+			found = found || isConfiguration(owner) || slices.ContainsFunc(settingTags, func(key string) bool { _, ok := reflect.StructTag(tag).Lookup(key); return ok })
+			at = x.X
+		case *ast.IndexExpr:
+			at = x.X
+		case *ast.StarExpr:
+			at = x.X
+		default:
+			at = nil
+		}
+	}
+	return found
+}
+
+// ownerOf is the named type that declares a selected field, nil for one without a name,
+// and the tag of the field.
+func ownerOf(sel *types.Selection) (owner *types.Named, tag string) {
+	t := sel.Recv()
+	for _, i := range sel.Index() {
+		st, ok := deref(t).Underlying().(*types.Struct)
+		if !ok {
+			return nil, ""
+		}
+		owner, _ = types.Unalias(deref(t)).(*types.Named)
+		tag, t = st.Tag(i), st.Field(i).Type()
+	}
+	return owner, tag
+}
+
+// isConfiguration tells the types of configurations: by their name or that of their
+// package, or as modules of Caddy are, which it fills from its own.
+func isConfiguration(t *types.Named) bool {
+	if t == nil || t.Obj().Pkg() == nil {
+		return false
+	}
+	module, _, _ := types.LookupFieldOrMethod(t, true, t.Obj().Pkg(), "CaddyModule")
+	return isSettings(t.Obj().Name()) || isSettings(t.Obj().Pkg().Name()) || isSettings(path.Base(t.Obj().Pkg().Path())) || module != nil
+}
+
+// ofRequest tells that a request says what is in a field: it is stored there, or the type
+// is decoded from one.
+func (s *clientSet) ofRequest(owner *types.Named, field *types.Var) bool {
+	for _, v := range s.Given(field) {
+		if s.mentionsRequest(v.Expr) {
+			return true
+		}
+	}
+	return owner != nil && s.decoded()[owner.Origin()]
+}
+
+func (s *clientSet) mentionsRequest(e ast.Expr) (mentions bool) {
+	ast.Inspect(e, func(n ast.Node) bool {
+		if e, ok := n.(ast.Expr); ok {
+			mentions = mentions || flow.IsType(s.TypesInfo.TypeOf(e), netHTTP, "Request")
+		}
+		return !mentions
+	})
+	return mentions
+}
+
+// decoders are the functions and methods that fill their last argument with what
+// somebody sends.
+var decoders = []string{"Decode", "Unmarshal", "Bind", "BindJSON", "ShouldBind", "ShouldBindJSON", "ReadJSON", "DecodeJSON", "BodyParser"}
+
+// decoded are the types that the package decodes from requests.
+func (s *clientSet) decoded() map[*types.Named]bool {
+	if s.decodes != nil {
+		return s.decodes
+	}
+	s.decodes = make(map[*types.Named]bool)
+	for _, call := range s.Calls {
+		fn := s.Callee(call)
+		if fn == nil || len(call.Args) == 0 || !slices.Contains(decoders, fn.Name()) {
+			continue
+		}
+		from := call.Args[:len(call.Args)-1]
+		if sel, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr); ok && fn.Signature().Recv() != nil {
+			from = append(from[:len(from):len(from)], sel.X)
+		}
+		request := !slices.Contains(decoders[:2], fn.Name()) // the context of a router
+		for _, e := range from {
+			request = request || s.mentionsRequest(e)
+			for _, o := range s.Origins(flow.Value{Expr: e}) {
+				request = request || s.mentionsRequest(o.Expr)
+			}
+		}
+		if named, ok := types.Unalias(deref(s.TypesInfo.TypeOf(call.Args[len(call.Args)-1]))).(*types.Named); ok && request {
+			s.decodes[named.Origin()] = true
+		}
+	}
+	return s.decodes
+}
+
+// flags are the variables that a flag or the environment is read into.
+func (s *clientSet) flags() map[*types.Var]bool {
+	if s.flagged != nil {
+		return s.flagged
+	}
+	s.flagged = make(map[*types.Var]bool)
+	for _, call := range s.Calls {
+		fn := s.Callee(call)
+		if fn == nil || fn.Pkg() == nil || len(call.Args) == 0 || !slices.Contains(settings, fn.Pkg().Path()) {
+			continue
+		}
+		to, ok := ast.Unparen(call.Args[0]).(*ast.UnaryExpr)
+		if !ok || to.Op != token.AND {
+			continue
+		}
+		if o, ok := s.Key(flow.Value{Expr: to.X}).(*types.Var); ok {
+			s.flagged[o] = true
+		}
+	}
+	return s.flagged
+}
