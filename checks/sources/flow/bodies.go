@@ -178,6 +178,20 @@ func (x *Index) fill(b *Body, call *ast.CallExpr, in *Frame) {
 	}
 }
 
+// On is what a method is called on, if that is known. Of a literal it has no more than the
+// call in which that stands.
+func (b Body) On() Value {
+	switch {
+	case b.Frame == nil:
+		return Value{}
+	case b.Func == nil:
+		return Value{Frame: b.Frame.parent}
+	case b.Func.Signature().Recv() == nil:
+		return Value{}
+	}
+	return b.Frame.args[b.Func.Signature().Recv()]
+}
+
 func (x *Index) receive(b *Body, sel *ast.SelectorExpr, in *Frame) {
 	if b.Func == nil || b.Func.Signature().Recv() == nil || x.Info.Selections[sel] == nil {
 		return

@@ -381,6 +381,13 @@ func (x *Index) Param(o *types.Var) (fn *types.Func, index int, ok bool) {
 	return p.fn, p.index, ok
 }
 
+// Bound tells that a variable is a parameter of a function literal which a variable of its
+// own holds, so that the calls of that one say what it is.
+func (x *Index) Bound(o *types.Var) bool {
+	b, ok := x.bound[o]
+	return ok && x.bindings[b.to] == 1
+}
+
 // Pos is where a value stands.
 func (v Value) Pos() token.Pos { return v.Expr.Pos() }
 

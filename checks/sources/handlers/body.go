@@ -25,6 +25,8 @@ type answer struct {
 	redirects, writes, walked bool
 	// paths are the conditions on the path around the node that is looked at.
 	paths []ast.Node
+	// again tells that the body is being looked at already: what else it does decides.
+	again bool
 	// kept names what keeps the writer, to answer by other means.
 	kept string
 	// apart are the constant paths that are told apart, and judged is where the host is
@@ -33,6 +35,16 @@ type answer struct {
 	judged token.Pos
 }
 
+// An entry is a body that is being looked at, for what it was called on, or by the call in
+// which a literal stands: an adapter, such as http.HandlerFunc, and a middleware are around
+// handlers that may be in the same.
+type entry struct {
+	block *ast.BlockStmt
+	on    flow.Value
+}
+
+func entryOf(b flow.Body) entry { return entry{b.Block, b.On()} }
+
 // body looks at a function that answers requests, with what its parameters come from.
 func (c *Chains) body(b flow.Body, taint map[*types.Var]Reads) *answer {
 	a := &answer{c: c, b: b, taint: make(map[*types.Var]Reads), codes: make(map[int]bool), apart: make(map[string]token.Pos)}
@@ -40,11 +52,12 @@ func (c *Chains) body(b flow.Body, taint map[*types.Var]Reads) *answer {
 		a.before = all(Unknown, "the chain is too long to be followed")
 		return a
 	}
-	if c.within[b.Block] {
+	at := entryOf(b)
+	if a.again = c.within[at]; a.again {
 		return a
 	}
-	c.within[b.Block] = true
-	defer delete(c.within, b.Block)
+	c.within[at] = true
+	defer delete(c.within, at)
 	for o, r := range taint {
 		a.taint[o] = r
 	}
@@ -59,6 +72,8 @@ func (c *Chains) body(b flow.Body, taint map[*types.Var]Reads) *answer {
 func (a *answer) summary() Summary {
 	s := leaf(nothing)
 	switch {
+	case a.again:
+		return leaf(exempt)
 	case len(a.next) > 0:
 		s = leaf(exempt)
 		for _, n := range a.next {
@@ -216,7 +231,11 @@ func (a *answer) serve(call *ast.CallExpr, fn *types.Func, sel *ast.SelectorExpr
 	if len(call.Args) > 2 { // and the next one, as in negroni
 		for _, arg := range call.Args[2:] {
 			if isHandler(a.c.TypesInfo.TypeOf(arg)) {
+				self := s.Own // what it answers by itself, where that is not in sight
 				s = leaf(exempt).And(a.c.argument(a.value(arg))).After(a.c.prefix(a.value(sel.X)))
+				if self.Sniff.Level == Unknown {
+					s.Own = s.Own.And(self)
+				}
 			}
 		}
 	}

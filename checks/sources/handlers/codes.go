@@ -159,11 +159,12 @@ func written(fn *types.Func) bool {
 
 // bodyCodes are the codes in a body, and in those that it calls.
 func (c *Chains) bodyCodes(b flow.Body, r *refused) {
-	if c.within[b.Block] || c.steps < 0 {
+	at := entryOf(b)
+	if c.within[at] || c.steps < 0 {
 		return
 	}
-	c.within[b.Block] = true
-	defer delete(c.within, b.Block)
+	c.within[at] = true
+	defer delete(c.within, at)
 	a := &answer{c: c, b: b}
 	got := a.answered([]ast.Node{b.Block})
 	for n := range got.codes {

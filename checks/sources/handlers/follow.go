@@ -73,7 +73,7 @@ func (c *Chains) look(j job) Summary {
 		}
 	}
 	next, end := c.x.Step(j.Value)
-	s := c.alternatives(c.place(j), next, j.called, c.isParam(j.Expr))
+	s := c.alternatives(c.place(j), next, j.called, c.isParam(j.Expr) || c.x.Bound(c.variable(j.Expr)))
 	if !end {
 		return s
 	}

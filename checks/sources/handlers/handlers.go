@@ -11,7 +11,6 @@
 package handlers
 
 import (
-	"go/ast"
 	"go/types"
 	"reflect"
 	"strings"
@@ -32,7 +31,7 @@ var Analyzer = &analysis.Analyzer{
 		c := &Chains{
 			Pass: p, x: p.ResultOf[flow.Analyzer].(*flow.Index),
 			memo: make(map[place]Summary), busy: make(map[place]bool), reading: make(map[*types.Func]Reads),
-			within: make(map[*ast.BlockStmt]bool), inRouter: make(map[any]bool),
+			within: make(map[entry]bool), inRouter: make(map[any]bool),
 		}
 		if c.concerned() {
 			c.state()
@@ -50,7 +49,7 @@ type Chains struct {
 	// busy are the places that are being followed.
 	busy    map[place]bool
 	reading map[*types.Func]Reads
-	within  map[*ast.BlockStmt]bool
+	within  map[entry]bool
 	steps   int
 	routers map[any]*router
 	// inRouter are those that are being looked at.
