@@ -264,10 +264,20 @@ func (w *chooser) called(call *ast.CallExpr, v flow.Value) (urlSource, bool) {
 		return w.all(v.Frame, sel.X), true
 	case slices.Contains(settings, fn.Pkg().Path()):
 		return byOperator, true
+	case w.Decl(fn) == nil && len(call.Args) > 0 && isText(w.TypesInfo.TypeOf(call)) && isText(w.TypesInfo.TypeOf(call.Args[0])) && fillsIn().MatchString(fn.Name()):
+		return w.all(v.Frame, call.Args[0]), true
 	case fn.Pkg() != w.Pkg && isSettings(fn.Pkg().Name()) && !w.mentionsRequest(call):
 		return byOperator, true
 	}
 	return 0, false
+}
+
+// fillsIn matches the names of functions that fill in a text, as templates do.
+var fillsIn = pattern.New(`^(Replace|Expand|Ensure|Normali[sz]e|Substitute|Interpolate)`)
+
+func isText(t types.Type) bool {
+	b, ok := t.(*types.Basic)
+	return ok && b.Info()&types.IsString != 0
 }
 
 // printed are the arguments that fmt puts where the host of a URL is.
