@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/parser"
+	"go/token"
 	"path"
 	"slices"
 	"strings"
@@ -42,8 +44,41 @@ func Analyze(ctx context.Context, rules []*Code, memory *Memory, programs ...*Pr
 		return nil, errors.New("there is no Go package to look at")
 	}
 	all = inVain(all)
+	if folders, ok := reached(programs); ok {
+		for i := range all {
+			all[i].Unreached = all[i].Category != LeftOut && !folders[path.Dir(all[i].File)]
+		}
+	}
 	slices.SortStableFunc(all, Diagnostic.compare)
 	return slices.CompactFunc(all, func(a, b Diagnostic) bool { return a.compare(b) == 0 }), nil
+}
+
+// reached are the folders of packages that main packages of the programs import, and their
+// own, and whether there are any.
+func reached(programs []*Program) (folders map[string]bool, ok bool) {
+	folders = make(map[string]bool)
+	for _, p := range programs {
+		imported := make(map[string]bool)
+		for _, pkg := range slices.Backward(p.Packages) { // before those that it imports
+			if !imported[pkg.Path] && !pkg.isMain() || len(pkg.Files) == 0 {
+				continue
+			}
+			ok = true
+			folders[path.Dir(pkg.Files[0].Name)] = true
+			for _, to := range pkg.Direct {
+				imported[to] = true
+			}
+		}
+	}
+	return folders, ok
+}
+
+// isMain tells a main package of the repository.
+func (pkg *Package) isMain() bool {
+	return pkg.Own && slices.ContainsFunc(pkg.Files, func(f File) bool {
+		parsed, err := parser.ParseFile(token.NewFileSet(), f.Name, f.Content, parser.PackageClauseOnly)
+		return err == nil && parsed.Name.Name == "main"
+	})
 }
 
 // Report makes a report of what [Analyze] returned.
@@ -74,6 +109,9 @@ type Diagnostic struct {
 	Fixes        []Fix `json:",omitempty"`
 	// Ignored is what the source says to accept it, nil if it does not.
 	Ignored *Ignored `json:",omitempty"`
+	// Unreached tells that no main package imports the one that it is in, though there
+	// are some, so that no image holds it.
+	Unreached bool `json:",omitempty"`
 }
 
 // LeftOut is the category of packages that nobody has looked at, and no rule's.
@@ -94,10 +132,16 @@ var probed = map[string]bool{
 	"server-headers": true, "server-header-timeout": true, "server-host": true, "server-idle-timeout": true,
 }
 
-// questionIn is the folder that a question is about which only a reader can answer, empty for
+// notices tells that a diagnostic is a notice and no finding: what is undecided, and
+// advice about what no image holds.
+func (c *Code) notices(d Diagnostic) bool {
+	return d.Category == Undecided || d.Unreached && d.Ignored == nil && c.Severity == checks.Warning
+}
+
+// questionIn is the folder that a notice is about which only a reader can answer, empty for
 // all else: there is one notice for a folder, and it names the other places.
-func questionIn(d Diagnostic) string {
-	if d.Category != Undecided || d.Ignored != nil || probed[d.Rule] {
+func (c *Code) questionIn(d Diagnostic) string {
+	if !c.notices(d) || d.Ignored != nil || probed[d.Rule] && !d.Unreached {
 		return ""
 	}
 	return path.Dir(d.File)
@@ -105,15 +149,21 @@ func questionIn(d Diagnostic) string {
 
 // whoKnows says who may know what is undecided, and of which places nobody does either.
 func (d Diagnostic) whoKnows(more []string) string {
+	others := ""
+	if len(more) > 0 {
+		others = ", and at " + strings.Join(more, ", ")
+	}
 	switch {
 	case d.Ignored != nil:
 		return fmt.Sprintf("ignored by %s:%d: %s", d.File, d.Ignored.Line, d.Ignored.Reason)
+	case d.Unreached && others == "":
+		return "no main package imports it"
+	case d.Unreached:
+		return "no main package imports it; look here" + others
 	case probed[d.Rule]:
 		return "temper probe asks the running server"
-	case len(more) > 0:
-		return "no probe can tell: look at who decides it, and at " + strings.Join(more, ", ")
 	}
-	return "no probe can tell: look at who decides it"
+	return "no probe can tell: look at who decides it" + others
 }
 
 func (d Diagnostic) place() string { return fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Column) }
@@ -122,7 +172,7 @@ func (d Diagnostic) place() string { return fmt.Sprintf("%s:%d:%d", d.File, d.Li
 func (c *Code) tell(all []Diagnostic, p *checks.Pass) error {
 	first, places := make(map[string]string), make(map[string][]string)
 	for _, d := range all {
-		by := questionIn(d)
+		by := c.questionIn(d)
 		switch {
 		case d.Rule != c.Name || by == "":
 		case first[by] == "":
@@ -136,14 +186,14 @@ func (c *Code) tell(all []Diagnostic, p *checks.Pass) error {
 			continue
 		}
 		message, fix, _ := strings.Cut(d.Message, "\n")
-		switch d.Category {
-		case Undecided:
-			if by := questionIn(d); by == "" || first[by] == d.place() {
+		switch {
+		case d.Category == IgnoreUnused:
+			p.Unused(fmt.Sprintf("%s:%d", d.File, d.Line), message)
+			continue
+		case c.notices(d):
+			if by := c.questionIn(d); by == "" || first[by] == d.place() {
 				p.Undecidedf(d.place(), "%s; %s", message, d.whoKnows(places[by]))
 			}
-			continue
-		case IgnoreUnused:
-			p.Unused(fmt.Sprintf("%s:%d", d.File, d.Line), message)
 			continue
 		}
 		p.Reportf(d.In, "%s", message)
