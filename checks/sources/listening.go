@@ -31,7 +31,7 @@ func (p *pass) listenings() []listening {
 	var all []listening
 	each(p, func(n *ast.CallExpr) {
 		handler, listener := -1, false
-		switch p.callee(n) {
+		switch p.calleeOrValue(n) {
 		case "net/http.ListenAndServe":
 			handler = 1
 		case "net/http.ListenAndServeTLS":
@@ -66,6 +66,24 @@ func (p *pass) listenings() []listening {
 		}
 	})
 	return all
+}
+
+// calleeOrValue is the full name of the function that is called, also where a variable
+// holds it that is given nothing else.
+func (p *pass) calleeOrValue(n *ast.CallExpr) string {
+	if name := p.callee(n); name != "" {
+		return name
+	}
+	given := p.origins().given[p.origins().object(n.Fun)]
+	if len(given) != 1 || given[0].of != 0 {
+		return ""
+	}
+	if id := named(given[0].expr); id != nil {
+		if fn, ok := p.TypesInfo.Uses[id].(*types.Func); ok {
+			return p.fullName(fn.Origin())
+		}
+	}
+	return ""
 }
 
 // serverReach is who can connect to a server, by its listener or its Addr.

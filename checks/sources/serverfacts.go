@@ -144,9 +144,10 @@ func (s *serverSet) bareIn(body *ast.BlockStmt, bad map[any]string) (fact serves
 		}
 		fn := s.Callee(call)
 		switch {
-		case fn == nil:
+		case fn == nil && !isBareType(s.TypesInfo.TypeOf(call.Fun)):
 		case bad[ast.Expr(call)] != "":
 			fact = serves{Without: bad[ast.Expr(call)]}
+		case fn == nil:
 		case flow.Is(fn, netHTTP, serveMethods...):
 			fact = s.servedBare(call, bad)
 		case fn.Pkg() == s.Pkg:

@@ -81,10 +81,13 @@ func (s *servedSet) find(set *serverSet) {
 // handlerOf is what the handler of a server does; not if that is for others to say, who
 // get the server from here.
 func (s *servedSet) handlerOf(srv *server) (handlers.Summary, bool) {
-	if srv.call != nil {
+	if srv.bare != nil {
 		i := 1 // what comes after the listener or the address
-		if s.IsFunc(srv.call, netHTTP, "ListenAndServeTLS") {
+		if srv.bare.Name() == "ListenAndServeTLS" {
 			i = 3
+		}
+		if srv.call == nil || i >= len(srv.call.Args) {
+			return handlers.Summary{}, false // whoever is given the function says
 		}
 		return s.chains.Of(flow.Value{Expr: srv.call.Args[i]}), true
 	}

@@ -25,7 +25,7 @@ var servers = &analysis.Analyzer{
 	FactTypes:  []analysis.Fact{new(serves), new(returnsServer), new(setsServer)},
 	ResultType: reflect.TypeFor[*serverSet](),
 	Run: func(p *analysis.Pass) (any, error) {
-		s := &serverSet{Pass: p, Index: p.ResultOf[flow.Analyzer].(*flow.Index), bare: make(map[*types.Func]serves)}
+		s := &serverSet{Pass: p, Index: p.ResultOf[flow.Analyzer].(*flow.Index), bare: make(map[*types.Func]serves), copied: make(map[*types.Var]bool)}
 		s.find()
 		s.state()
 		return s, nil
@@ -39,6 +39,8 @@ type serverSet struct {
 	servers []*server
 	// bare are the functions that serve with a server whose waits are bare, and how.
 	bare map[*types.Func]serves
+	// copied are the variables that hold copies.
+	copied map[*types.Var]bool
 }
 
 // A server is a place where an http.Server is made.
@@ -50,8 +52,12 @@ type server struct {
 	made string
 	// literal is where it is written out, nil otherwise.
 	literal *ast.CompositeLit
-	// call is what serves without a server in sight, such as http.ListenAndServe.
+	// bare is the function of net/http that serves without a server in sight, nil for
+	// other servers, and call is where, nil where it is handed to somebody else.
+	bare *types.Func
 	call *ast.CallExpr
+	// copied is what it is a copy of, nil otherwise.
+	copied ast.Expr
 	// waits are its timeouts by the name of the field.
 	waits map[string]wait
 	// addr are the values of its field Addr, or of the argument that stands for it.
@@ -102,7 +108,14 @@ func (s *serverSet) find() {
 				}
 			case *ast.CallExpr:
 				s.call(n)
+			case *ast.AssignStmt:
+				s.copies(n.Lhs, n.Rhs)
 			case *ast.ValueSpec:
+				var left []ast.Expr
+				for _, id := range n.Names {
+					left = append(left, id)
+				}
+				s.copies(left, n.Values)
 				for _, id := range n.Names {
 					if o, ok := s.TypesInfo.Defs[id].(*types.Var); ok && len(s.Given(o)) == 0 && isServerValue(o.Type()) {
 						s.add(&server{at: id, key: o, made: "server " + id.Name})
@@ -114,7 +127,8 @@ func (s *serverSet) find() {
 			return true
 		})
 	}
-	for _, srv := range s.servers {
+	s.values()
+	for _, srv := range s.servers { // a copy comes after what it is of
 		s.fill(srv)
 	}
 }
@@ -130,18 +144,129 @@ func (s *serverSet) call(n *ast.CallExpr) {
 	if fn == nil || fn.Pkg() == nil {
 		return
 	}
-	if addr, ok := bareCalls[fn.Name()]; ok && flow.Is(fn, netHTTP, fn.Name()) {
-		srv := &server{at: n, key: ast.Expr(n), made: "http." + fn.Name(), call: n}
-		if addr >= 0 && addr < len(n.Args) {
-			srv.addr = s.Origins(flow.Value{Expr: n.Args[addr]})
-		}
-		s.add(srv)
+	if isBare(fn) {
+		s.bareCall(n, fn)
 		return
 	}
 	var made returnsServer
 	if fn.Pkg() != s.Pkg && s.ImportObjectFact(fn, &made) {
 		s.add(&server{at: n, key: ast.Expr(n), made: "the server that " + funcName(fn) + " returns", waits: made.Waits})
 	}
+}
+
+func isBare(fn *types.Func) bool {
+	_, ok := bareCalls[fn.Name()]
+	return ok && flow.Is(fn, netHTTP, fn.Name())
+}
+
+func (s *serverSet) bareCall(n *ast.CallExpr, fn *types.Func) {
+	srv := &server{at: n, key: ast.Expr(n), made: "http." + fn.Name(), bare: fn, call: n}
+	if addr := bareCalls[fn.Name()]; addr >= 0 && addr < len(n.Args) {
+		srv.addr = s.Origins(flow.Value{Expr: n.Args[addr]})
+	}
+	s.add(srv)
+}
+
+// values finds the functions of net/http that serve without a server where they are no
+// call's: what calls them by another name, and where nothing here does, who else is given
+// them.
+func (s *serverSet) values() {
+	taken := make(map[*ast.Ident]*types.Func) // the uses that are left
+	for id, o := range s.TypesInfo.Uses {
+		if fn, ok := o.(*types.Func); ok && isBare(fn) && !isTest(s.Pass, id.Pos()) {
+			taken[id] = fn
+		}
+	}
+	if len(taken) == 0 {
+		return
+	}
+	var by []*ast.CallExpr // of values
+	for _, call := range s.Calls {
+		if s.Callee(call) == nil && isBareType(s.TypesInfo.TypeOf(call.Fun)) && !isTest(s.Pass, call.Pos()) {
+			by = append(by, call)
+		} else if id := named(call.Fun); id != nil {
+			delete(taken, id)
+		}
+	}
+	if len(taken) == 0 {
+		return
+	}
+	for _, call := range by {
+		for _, o := range s.Origins(flow.Value{Expr: call.Fun}) {
+			if id := named(o.Expr); id != nil && isBareUse(s.TypesInfo, id) {
+				s.bareCall(call, s.TypesInfo.Uses[id].(*types.Func))
+				delete(taken, id)
+				break
+			}
+		}
+	}
+	for _, call := range s.Calls {
+		if fn := s.Callee(call); fn != nil && s.Decl(fn) != nil {
+			continue
+		}
+		for _, arg := range call.Args { // that others are given
+			if id := named(arg); id != nil && taken[id] != nil {
+				s.add(&server{at: id, key: ast.Expr(id), made: "http." + taken[id].Name(), bare: taken[id]})
+			}
+		}
+	}
+}
+
+func isBareUse(info *types.Info, id *ast.Ident) bool {
+	fn, ok := info.Uses[id].(*types.Func)
+	return ok && isBare(fn)
+}
+
+// isBareType tells the types of those functions.
+func isBareType(t types.Type) bool {
+	sig, ok := types.Unalias(t).Underlying().(*types.Signature)
+	return ok && slices.ContainsFunc(slices.Collect(sig.Params().Variables()), func(v *types.Var) bool {
+		return flow.IsType(v.Type(), netHTTP, "Handler")
+	})
+}
+
+// named is the identifier that names a function, with its package or without; nil for
+// anything else.
+func named(e ast.Expr) *ast.Ident {
+	switch e := ast.Unparen(e).(type) {
+	case *ast.Ident:
+		return e
+	case *ast.SelectorExpr:
+		return e.Sel
+	}
+	return nil
+}
+
+// copies finds the copies of servers that are then given timeouts of their own.
+func (s *serverSet) copies(left, right []ast.Expr) {
+	if len(left) != len(right) {
+		return
+	}
+	for i, r := range right {
+		id, ok := ast.Unparen(left[i]).(*ast.Ident)
+		if !ok || !isServerValue(s.TypesInfo.TypeOf(r)) {
+			continue
+		}
+		switch ast.Unparen(r).(type) {
+		case *ast.CompositeLit, *ast.CallExpr:
+			continue
+		}
+		o, ok := s.TypesInfo.ObjectOf(id).(*types.Var)
+		if !ok || !slices.ContainsFunc(s.Stores, func(store flow.Store) bool { return isServerField(store.Field) && s.into(store) == o }) {
+			continue
+		}
+		s.copied[o] = true
+		s.add(&server{at: id, key: o, made: "server " + id.Name + ", a copy of " + types.ExprString(r) + ",", copied: r})
+	}
+}
+
+// into is the variable that a store is into by its name, whatever that was copied from.
+func (s *serverSet) into(store flow.Store) *types.Var {
+	if store.Through != nil {
+		return nil
+	}
+	o, _ := s.Key(flow.Value{Expr: bare(store.Base)}).(*types.Var)
+	return o
 }
 
 // fields finds the fields of structs that are servers by themselves, and that nobody
@@ -161,8 +286,17 @@ func (s *serverSet) fill(srv *server) {
 		waits[k] = w
 	}
 	srv.waits = waits
+	given := make(map[string]bool) // what a copy has of its own
 	for _, store := range s.Stores {
-		if !isServerField(store.Field) || !s.Keys(store)[srv.key] {
+		if !isServerField(store.Field) {
+			continue
+		}
+		if o := s.into(store); s.copied[o] {
+			if o != srv.key {
+				continue
+			}
+			given[store.Field.Name()] = true
+		} else if !s.Keys(store)[srv.key] {
 			continue
 		}
 		if store.Field.Name() == "Addr" {
@@ -170,6 +304,9 @@ func (s *serverSet) fill(srv *server) {
 		} else if isWait(store.Field.Name()) {
 			waits[store.Field.Name()] = waits[store.Field.Name()].or(waitOf(s.Index, store.Value))
 		}
+	}
+	if srv.copied != nil {
+		s.inherit(srv, given)
 	}
 	for _, call := range s.Calls {
 		fn := s.Callee(call)
@@ -188,6 +325,33 @@ func (s *serverSet) fill(srv *server) {
 			} else if !passive[fn.Pkg().Path()] {
 				srv.escapes = funcName(fn)
 			}
+		}
+	}
+}
+
+// inherit gives a copy what the servers have that it may be of, but for what it is given.
+func (s *serverSet) inherit(srv *server, given map[string]bool) {
+	known := false
+	for _, from := range s.servers {
+		if from == srv || !s.mayBe(srv.copied, from.key) {
+			continue
+		}
+		known = true
+		for name, w := range from.waits {
+			if !given[name] {
+				srv.waits[name] = srv.waits[name].or(w)
+			}
+		}
+		if !given["Addr"] {
+			srv.addr = append(srv.addr, from.addr...)
+		}
+		if from.escapes != "" {
+			srv.escapes = from.escapes
+		}
+	}
+	for _, name := range []string{"ReadHeaderTimeout", "ReadTimeout", "IdleTimeout"} {
+		if !known && !given[name] {
+			srv.waits[name] = wait{Set: true} // nobody knows
 		}
 	}
 }

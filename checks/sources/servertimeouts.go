@@ -23,9 +23,9 @@ func (p *pass) servers(field, value string, lacks func(*server) string) {
 		case lack == "" || s.local(srv):
 		case srv.escapes != "":
 			p.undecided(srv.at, "%s has %s here, and %s gets hold of it", srv.made, lack, srv.escapes)
-		case srv.call != nil && field != "ReadHeaderTimeout":
+		case srv.bare != nil && field != "ReadHeaderTimeout":
 			// That it has no timeout at all is said once.
-		case srv.call != nil:
+		case srv.bare != nil:
 			p.mend(srv.at, "serve with an http.Server that has timeouts", p.spellOut(srv.call), "%s serves with no timeout at all", srv.made)
 		case strings.HasPrefix(lack, "no "):
 			p.mend(srv.at, fix, p.addField(srv, field, value), "%s has %s", srv.made, lack)
@@ -68,8 +68,11 @@ func (p *pass) line(pos token.Pos) int { return p.Fset.Position(pos).Line }
 // spellOut turns http.ListenAndServe(addr, handler), and its like, into the method of
 // a server with timeouts.
 func (p *pass) spellOut(call *ast.CallExpr) []analysis.TextEdit {
+	if call == nil || len(call.Args) < 2 || call.Ellipsis.IsValid() {
+		return nil
+	}
 	sel, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr)
-	if !ok || len(call.Args) < 2 || call.Ellipsis.IsValid() {
+	if !ok || !isBareUse(p.TypesInfo, sel.Sel) { // it is called by another name
 		return nil
 	}
 	text := func(e ast.Expr) string {
