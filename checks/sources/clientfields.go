@@ -190,6 +190,11 @@ func (s *clientSet) fill() {
 			c.given[name] = append(c.given[name], store.Value)
 		}
 	}
+	for _, c := range s.clients { // in the order of the source
+		if c.copied != nil {
+			s.inherit(c)
+		}
+	}
 }
 
 // isField tells whether a store is into a field of a client or transport.

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/types"
 	"reflect"
+	"slices"
 
 	"golang.org/x/tools/go/analysis"
 
@@ -67,6 +68,8 @@ type client struct {
 	made string
 	// literal is where it is written out, nil otherwise.
 	literal *ast.CompositeLit
+	// copied is what it is a copy of, nil otherwise.
+	copied ast.Expr
 	// given are the values of its fields by name.
 	given map[string][]flow.Value
 	// set are the fields that a function of another package sets.
@@ -127,10 +130,15 @@ func (s *clientSet) look(n ast.Node, parents []ast.Node) {
 		}
 	case *ast.CallExpr:
 		s.call(n)
+	case *ast.AssignStmt:
+		s.copies(n.Lhs, n.Rhs)
 	case *ast.ValueSpec:
+		var left []ast.Expr
 		for _, id := range n.Names {
 			s.declared(id)
+			left = append(left, id)
 		}
+		s.copies(left, n.Values)
 	case *ast.StructType:
 		s.fields(n)
 	case *ast.FuncType:
@@ -184,6 +192,56 @@ func (s *clientSet) declared(id *ast.Ident) {
 	}
 	if kind := s.kind(o.Type()); kind != "" {
 		s.add(kind, &client{at: id, key: o, made: words[kind] + " " + id.Name})
+	}
+}
+
+// copies finds the copies of clients that are then given fields of their own. That of
+// http.DefaultClient is found where it is used.
+func (s *clientSet) copies(left, right []ast.Expr) {
+	if len(left) != len(right) {
+		return
+	}
+	for i, r := range right {
+		id, ok := ast.Unparen(left[i]).(*ast.Ident)
+		if !ok || s.kind(s.TypesInfo.TypeOf(r)) != "Client" || s.Key(flow.Value{Expr: bare(r)}) == any(s.common) {
+			continue
+		}
+		switch ast.Unparen(r).(type) {
+		case *ast.CompositeLit, *ast.CallExpr:
+			continue
+		}
+		own := func(store flow.Store) bool {
+			return s.isField(store) && store.Through == nil && s.Key(flow.Value{Expr: bare(store.Base)}) == any(s.TypesInfo.ObjectOf(id))
+		}
+		if slices.ContainsFunc(s.Stores, own) {
+			s.add("Client", &client{at: id, key: s.TypesInfo.ObjectOf(id), made: "client " + id.Name + ", a copy of " + types.ExprString(r) + ",", copied: r})
+		}
+	}
+}
+
+// inherit gives a copy the fields of the clients that it may be of, but for those that it
+// is given. It escapes where nobody knows what it is of.
+func (s *clientSet) inherit(c *client) {
+	from, all := s.keysOf(c.copied)
+	if !all {
+		c.escapes = types.ExprString(c.copied)
+	}
+	own := make(map[string]bool)
+	for name := range c.given {
+		own[name] = true
+	}
+	for _, f := range from {
+		for name, values := range f.given {
+			if !own[name] {
+				c.given[name] = append(c.given[name], values...)
+			}
+		}
+		for name := range f.set {
+			c.set[name] = c.set[name] || !own[name]
+		}
+		if f.escapes != "" {
+			c.escapes = f.escapes
+		}
 	}
 }
 
