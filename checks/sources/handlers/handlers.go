@@ -11,6 +11,7 @@
 package handlers
 
 import (
+	"go/ast"
 	"go/types"
 	"reflect"
 	"strings"
@@ -52,6 +53,8 @@ type Chains struct {
 	within  map[entry]bool
 	steps   int
 	routers map[any]*router
+	// branches are those that middleware is added in.
+	branches map[*ast.CallExpr][]branch
 	// inRouter are those that are being looked at.
 	inRouter map[any]bool
 	html     bool

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"go/ast"
+	"go/token"
 	"go/types"
 	"slices"
 	"strings"
@@ -45,13 +46,20 @@ func isRoute(t types.Type) bool { return isOf(t, "github.com/gorilla/mux", "Rout
 
 // A router is what is registered on one in the package.
 type router struct {
-	uses     []flow.Value
+	uses     []use
 	routes   []route
 	children []any // the keys of other routers
 	// dark are the functions of other packages that have it.
 	dark []string
 	// given are routes that functions of other packages register.
 	given []Verdict
+}
+
+// A use is a middleware that a router is given. Under is the condition on which it is,
+// nil where it always is.
+type use struct {
+	flow.Value
+	under ast.Expr
 }
 
 // A route is a handler with the pattern that it is for.
@@ -109,6 +117,7 @@ func (c *Chains) base(e ast.Expr) ast.Expr {
 // register goes once through the calls of the package for what is registered where.
 func (c *Chains) register() {
 	c.routers = make(map[any]*router)
+	c.branches = c.conditional()
 	for _, call := range c.x.Calls {
 		fn := c.x.Callee(call)
 		if fn == nil {
@@ -150,7 +159,7 @@ func (c *Chains) negroni(call *ast.CallExpr) {
 				continue
 			}
 		}
-		r.uses = append(r.uses, flow.Value{Expr: a})
+		r.uses = append(r.uses, use{Value: flow.Value{Expr: a}})
 	}
 }
 
@@ -203,7 +212,7 @@ func (c *Chains) registered(call *ast.CallExpr, sel *ast.SelectorExpr, base ast.
 		switch {
 		case slices.Contains(adds, name):
 			for _, a := range call.Args {
-				r.uses = append(r.uses, flow.Value{Expr: a})
+				r.uses = append(r.uses, use{flow.Value{Expr: a}, c.condition(call, key)})
 			}
 		case slices.Contains(chooses, name):
 			c.choose(call, r)
@@ -213,6 +222,85 @@ func (c *Chains) registered(call *ast.CallExpr, sel *ast.SelectorExpr, base ast.
 	}
 }
 
+// conditional are the branches in which calls of methods that add middleware stand, from
+// the outside.
+func (c *Chains) conditional() map[*ast.CallExpr][]branch {
+	found := make(map[*ast.CallExpr][]branch)
+	for _, f := range c.Files {
+		var nodes []ast.Node
+		var under []branch
+		ast.Inspect(f, func(n ast.Node) bool {
+			if n == nil {
+				last := nodes[len(nodes)-1]
+				nodes = nodes[:len(nodes)-1]
+				if len(under) > 0 && under[len(under)-1].node == last {
+					under = under[:len(under)-1]
+				}
+				return true
+			}
+			if len(nodes) > 0 {
+				if b, ok := c.branch(n, nodes); ok {
+					under = append(under, b)
+				}
+			}
+			nodes = append(nodes, n)
+			if call, ok := n.(*ast.CallExpr); ok && len(under) > 0 {
+				if sel, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr); ok && slices.Contains(adds, sel.Sel.Name) {
+					found[call] = slices.Clone(under)
+				}
+			}
+			return true
+		})
+	}
+	return found
+}
+
+// A branch is what runs on a condition alone.
+type branch struct {
+	node ast.Node
+	cond ast.Expr
+}
+
+// branch tells whether a node is one, by the nodes around it.
+func (c *Chains) branch(n ast.Node, around []ast.Node) (branch, bool) {
+	switch up := around[len(around)-1].(type) {
+	case *ast.IfStmt:
+		if (n == ast.Node(up.Body) || n == ast.Node(up.Else)) && c.TypesInfo.Types[up.Cond].Value == nil {
+			return branch{n, up.Cond}, true
+		}
+	case *ast.BlockStmt:
+		clause, ok := n.(*ast.CaseClause)
+		if !ok || len(around) < 2 {
+			break
+		}
+		if sw, ok := around[len(around)-2].(*ast.SwitchStmt); ok && sw.Tag != nil {
+			return branch{n, sw.Tag}, true
+		}
+		if len(clause.List) > 0 {
+			return branch{n, clause.List[0]}, true
+		}
+	}
+	return branch{}, false
+}
+
+// condition is the one on which a router is given middleware by a call: that of a branch
+// in which the router itself is not made. It is nil if there is none.
+func (c *Chains) condition(call *ast.CallExpr, router any) ast.Expr {
+	at := token.NoPos
+	switch r := router.(type) {
+	case types.Object:
+		at = r.Pos()
+	case ast.Node:
+		at = r.Pos()
+	}
+	for _, b := range c.branches[call] {
+		if at < b.node.Pos() || b.node.End() <= at {
+			return b.cond
+		}
+	}
+	return nil
+}
+
 // choose notes a router that is made of another: what the call returns, and what the
 // function in it is given.
 func (c *Chains) choose(call *ast.CallExpr, r *router) {
@@ -220,7 +308,7 @@ func (c *Chains) choose(call *ast.CallExpr, r *router) {
 	if isRouter(c.TypesInfo.TypeOf(call)) {
 		keys = append(keys, ast.Expr(call))
 	}
-	var uses []flow.Value
+	var uses []use
 	for _, a := range call.Args {
 		t := c.TypesInfo.TypeOf(a)
 		if sig, ok := signature(t); ok && sig.Params().Len() == 1 && isRouter(sig.Params().At(0).Type()) {
@@ -230,7 +318,7 @@ func (c *Chains) choose(call *ast.CallExpr, r *router) {
 				r.dark = append(r.dark, types.ExprString(brief(a)))
 			}
 		} else if isMiddleware(t) || isHandlerFunc(t) {
-			uses = append(uses, flow.Value{Expr: a})
+			uses = append(uses, use{Value: flow.Value{Expr: a}})
 		}
 	}
 	for _, k := range keys {

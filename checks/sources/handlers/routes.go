@@ -47,7 +47,11 @@ func (c *Chains) router(key any, t types.Type) Summary {
 		s.Own.Host = Part{Wrong, "patterns with a host are no allow-list: a mux answers 404 to other hosts, or takes another pattern; want 400"}
 	}
 	for _, u := range r.uses {
-		s = s.After(c.used(u))
+		v := c.used(u.Value)
+		if u.under != nil {
+			v = v.under(types.ExprString(brief(u.under)))
+		}
+		s = s.After(v)
 	}
 	return s
 }

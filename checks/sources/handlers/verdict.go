@@ -99,6 +99,16 @@ func (v Verdict) And(o Verdict) Verdict {
 	})
 }
 
+// under is a verdict on what is done on a condition alone.
+func (v Verdict) under(cond string) Verdict {
+	for _, p := range v.parts() {
+		if p.Level == Held || p.Level == Wrong {
+			*p = Part{Unknown, "a middleware is used where " + cond + " says so"}
+		}
+	}
+	return v
+}
+
 // A Summary is what a value does that handles requests, or that a function makes of the
 // handlers it is given.
 type Summary struct {
