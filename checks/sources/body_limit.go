@@ -25,48 +25,16 @@ http.MaxBytesHandler(mux, 1<<20).`,
 	Good: `body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))`,
 	Bad:  `body, err := io.ReadAll(r.Body)`,
 }, func(p *pass) {
-	b := &bodies{p, p.limitsBodies()}
+	b := &bodies{p, p.ResultOf[bodyBounds].(*boundsBodies).With}
 	eachAt(p, func(n *ast.CallExpr, c inspector.Cursor) {
 		if request := b.read(n); request != nil {
 			b.judge(n, request, b.alternative(c))
 		}
 	})
-}, originsOf)
-
-// limitsBodies names what the package bounds bodies with, empty if nothing.
-func (p *pass) limitsBodies() string {
-	with := ""
-	each(p, func(n *ast.CallExpr) {
-		switch name := p.callee(n); {
-		case name == "net/http.MaxBytesHandler", strings.HasSuffix(name, "/middleware.RequestSize"),
-			strings.HasSuffix(name, "/middleware.BodyLimit"), strings.HasSuffix(name, "/middleware.BodyLimitWithConfig"):
-			with = types.ExprString(n.Fun)
-		}
-	})
-	each(p, func(n *ast.AssignStmt) {
-		for i, lhs := range n.Lhs {
-			if len(n.Lhs) == len(n.Rhs) && p.isField(lhs, "net/http", "Request", "Body") && p.limits(n.Rhs[i]) {
-				with = types.ExprString(ast.Unparen(n.Rhs[i]).(*ast.CallExpr).Fun)
-			}
-		}
-	})
-	return with
-}
+}, originsOf, bodyBounds)
 
 // limits tells whether an expression is a reader with an end.
-func (p *pass) limits(e ast.Expr) bool {
-	call, ok := ast.Unparen(e).(*ast.CallExpr)
-	if !ok {
-		return false
-	}
-	switch p.callee(call) {
-	case "net/http.MaxBytesReader", "io.LimitReader":
-		return true
-	case "io.NopCloser":
-		return p.limits(call.Args[0])
-	}
-	return false
-}
+func (p *pass) limits(e ast.Expr) bool { return p.limiter(e) != nil }
 
 type bodies struct {
 	*pass

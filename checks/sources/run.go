@@ -81,6 +81,7 @@ func (p *Program) analyze(ctx context.Context, rules []*Code, memory *Memory) ([
 		slices.SortFunc(broken, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
 		return nil, errors.Join(broken...)
 	}
+	r.boundElsewhere()
 	var all []Diagnostic
 	for _, pkg := range p.Packages {
 		all = append(all, r.seen[pkg.Path].found...)
