@@ -78,15 +78,19 @@ func assemble(root, arch string, all []*binary.Package) (*sources.Program, error
 	return p, nil
 }
 
+// serving are the packages of the standard library that have to do with HTTP. Some of them
+// register pages as they are linked in, whatever else is imported.
+var serving = []string{"net/http", "net/http/pprof", "expvar", "net/http/httputil", "net/http/cgi", "net/http/fcgi"}
+
 // servers are the packages of others that may say something about servers and clients
-// to the repository's own: they import net/http, and so does all between.
+// to the repository's own: they import one of those that serve, and so does all between.
 func servers(root string, all []*binary.Package, by map[string]*binary.Package) map[string]bool {
 	wanted := make(map[string]bool)
 	var follow func(p *binary.Package)
 	follow = func(p *binary.Package) {
 		for _, path := range p.Direct() {
 			to := by[path]
-			if to == nil || to.Standard || wanted[path] || to.Own(root) || !slices.Contains(to.Imports, "net/http") {
+			if to == nil || to.Standard || wanted[path] || to.Own(root) || !slices.ContainsFunc(serving, func(path string) bool { return slices.Contains(to.Imports, path) }) {
 				continue
 			}
 			wanted[path] = true

@@ -127,9 +127,14 @@ import (
 
 	"example.com/web/deep"
 	"example.com/web/quiet"
+	_ "example.com/web/vars"
 )
 
 func New() http.Handler { quiet.Do(); return deep.New() }
+-- outside/web/vars/vars.go --
+package vars
+
+import _ "expvar"
 -- outside/web/deep/deep.go --
 package deep
 
