@@ -9,7 +9,6 @@ import (
 	"go/token"
 	"go/types"
 	"runtime"
-	"slices"
 
 	"golang.org/x/tools/go/analysis"
 )
@@ -110,25 +109,32 @@ func (r *run) apply(s *seen, fset *token.FileSet, files []*ast.File, typed *type
 		return nil
 	}
 	for _, rule := range r.rules {
-		if !pkg.Own && !hasFacts(rule.Analyzer) {
+		if !pkg.Own {
+			for _, a := range stating(rule.Analyzer) {
+				if err := do(a, func(analysis.Diagnostic) {}); err != nil {
+					return err
+				}
+			}
 			continue
 		}
-		report := func(d analysis.Diagnostic) {
-			if pkg.Own {
-				s.found = append(s.found, pkg.told(rule, d, fset, files))
-			}
-		}
-		if err := do(rule.Analyzer, report); err != nil {
+		if err := do(rule.Analyzer, func(d analysis.Diagnostic) { s.found = append(s.found, pkg.told(rule, d, fset, files)) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// hasFacts tells whether an analyzer, or one that it needs, says something about a
-// package to those that import it.
-func hasFacts(a *analysis.Analyzer) bool {
-	return len(a.FactTypes) > 0 || slices.ContainsFunc(a.Requires, hasFacts)
+// stating are the analyzers that say something about a package to those that import it,
+// of one and those that it needs.
+func stating(a *analysis.Analyzer) []*analysis.Analyzer {
+	if len(a.FactTypes) > 0 {
+		return []*analysis.Analyzer{a} // which has those run that it needs
+	}
+	var all []*analysis.Analyzer
+	for _, need := range a.Requires {
+		all = append(all, stating(need)...)
+	}
+	return all
 }
 
 // told is a diagnostic without the syntax that it is about.
