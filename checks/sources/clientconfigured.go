@@ -81,7 +81,7 @@ func (s *clientSet) shared(c *client) bool {
 		}
 	}
 	for _, store := range s.Stores {
-		if o := store.Field; (o.Pkg() != s.Pkg || visible(o)) && (isClient(o.Type()) || types.IsInterface(o.Type())) && mine(store.Value) {
+		if o := store.Field; (o.Pkg() != s.Pkg || visible(o)) && sendsAs(o.Type()) && mine(store.Value) {
 			return true
 		}
 	}
@@ -93,14 +93,22 @@ func (s *clientSet) shared(c *client) bool {
 			}
 			fn, _ := s.TypesInfo.Defs[d.Name].(*types.Func)
 			for i := range fn.Signature().Results().Len() {
-				t := fn.Signature().Results().At(i).Type()
-				if (isClient(t) || types.IsInterface(t)) && slices.ContainsFunc(s.Returns(flow.Body{Func: fn, Type: d.Type, Block: d.Body}, i), mine) {
+				if t := fn.Signature().Results().At(i).Type(); sendsAs(t) && slices.ContainsFunc(s.Returns(flow.Body{Func: fn, Type: d.Type, Block: d.Body}, i), mine) {
 					return true
 				}
 			}
 		}
 	}
 	return false
+}
+
+// sendsAs tells the types of clients, and the interfaces that those send requests by.
+func sendsAs(t types.Type) bool {
+	if isClient(t) {
+		return true
+	}
+	o, _, _ := types.LookupFieldOrMethod(t, false, nil, "Do")
+	return types.IsInterface(t) && o != nil
 }
 
 // chosenFor is who decides where a request goes: by what it is made of, and by what it is

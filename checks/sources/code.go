@@ -65,7 +65,7 @@ func code(rule checks.Rule, run func(*pass), needs ...*analysis.Analyzer) *Code 
 		Requires: append([]*analysis.Analyzer{inspect.Analyzer, functionNames}, needs...),
 		Run: func(p *analysis.Pass) (any, error) {
 			names, _ := p.ResultOf[functionNames].(map[*types.Func]string) // a rule that is tried alone has none
-			run(&pass{p, p.ResultOf[inspect.Analyzer].(*inspector.Inspector), names})
+			run(&pass{Pass: p, in: p.ResultOf[inspect.Analyzer].(*inspector.Inspector), names: names})
 			return nil, nil
 		},
 	}
@@ -76,8 +76,9 @@ func code(rule checks.Rule, run func(*pass), needs ...*analysis.Analyzer) *Code 
 type pass struct {
 	*analysis.Pass
 	in *inspector.Inspector
-	// names are what functionNames found.
+	// names are what functionNames found, and files what code does, nil until it is asked.
 	names map[*types.Func]string
+	files []inspector.Cursor
 }
 
 // report says what is wrong at a node, and what to do about it if fix is not empty.
@@ -116,17 +117,35 @@ func isTest(p *analysis.Pass, pos token.Pos) bool {
 // helpsTests tells whether a package is for tests by its name, and imports what only they
 // do. Of a service that imports it all the same test-import tells.
 func helpsTests(pkg *types.Package) bool {
-	return pkg.Name() != "main" && forTests(pkg.Name()) && slices.ContainsFunc(pkg.Imports(), func(imported *types.Package) bool {
+	return pkg.Name() != "main" && slices.ContainsFunc(pkg.Imports(), func(imported *types.Package) bool {
 		return forTestsOnly(imported.Path()) != ""
-	})
+	}) && forTests(pkg.Name())
+}
+
+// code are the files of the package that are no tests.
+func (p *pass) code() []inspector.Cursor {
+	if p.files == nil {
+		p.files = []inspector.Cursor{}
+		for c := range p.in.Root().Children() {
+			if !isTest(p.Pass, c.Node().Pos()) {
+				p.files = append(p.files, c)
+			}
+		}
+	}
+	return p.files
 }
 
 // each calls do for every node of a kind that is not in a test file.
 func each[N ast.Node](p *pass, do func(N)) {
+	eachAt(p, func(n N, _ inspector.Cursor) { do(n) })
+}
+
+// eachAt does so with where it stands.
+func eachAt[N ast.Node](p *pass, do func(N, inspector.Cursor)) {
 	var kind N
-	for c := range p.in.Root().Preorder(kind) {
-		if n := c.Node().(N); !isTest(p.Pass, n.Pos()) {
-			do(n)
+	for _, file := range p.code() {
+		for c := range file.Preorder(kind) {
+			do(c.Node().(N), c)
 		}
 	}
 }

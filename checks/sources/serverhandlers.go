@@ -72,7 +72,7 @@ func (s *servedSet) find(set *serverSet) {
 		}
 	}
 	for _, call := range s.Calls {
-		if fn := s.Callee(call); fn != nil && !isTest(s.Pass, call.Pos()) {
+		if fn := s.Callee(call); fn != nil && s.starts(call, fn) && !isTest(s.Pass, call.Pos()) {
 			s.start(call, fn)
 		}
 	}
@@ -157,11 +157,17 @@ var starts = map[string]int{
 	"Run": 0, "RunTLS": 0, "RunListener": -1, "Start": 0, "StartTLS": 0, "StartAutoTLS": 0, "StartH2CServer": 0, "StartServer": -1,
 }
 
-// start notes a call of another package that serves a handler which it is given.
-func (s *servedSet) start(call *ast.CallExpr, fn *types.Func) {
+// starts tells a call of another package that serves a handler which it is given.
+func (s *servedSet) starts(call *ast.CallExpr, fn *types.Func) bool {
 	if fn.Pkg() == nil || fn.Pkg() == s.Pkg {
-		return
+		return false
 	}
+	_, method := starts[fn.Name()]
+	return method || s.ImportObjectFact(fn, new(servesHandler))
+}
+
+// start notes such a call.
+func (s *servedSet) start(call *ast.CallExpr, fn *types.Func) {
 	sel, method := ast.Unparen(call.Fun).(*ast.SelectorExpr)
 	if addr, ok := starts[fn.Name()]; ok && method && handlers.Starts(s.TypesInfo.TypeOf(sel.X)) {
 		if addr >= 0 && addr < len(call.Args) && s.loopback(call.Args[addr]) {

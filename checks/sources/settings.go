@@ -25,10 +25,7 @@ type setup struct {
 func (p *pass) setups(pkg, name string, do func(*setup)) {
 	o := p.origins()
 	is := func(t types.Type) bool { return t != nil && isNamed(t, pkg, name) }
-	for c := range p.in.Root().Preorder((*ast.CompositeLit)(nil), (*ast.ValueSpec)(nil), (*ast.CallExpr)(nil)) {
-		if isTest(p.Pass, c.Node().Pos()) {
-			continue
-		}
+	look := func(c inspector.Cursor) {
 		switch n := c.Node().(type) {
 		case *ast.CompositeLit:
 			if is(made(p.TypesInfo.TypeOf(n))) {
@@ -44,6 +41,11 @@ func (p *pass) setups(pkg, name string, do func(*setup)) {
 			if b, ok := p.TypesInfo.Uses[identOf(n.Fun)].(*types.Builtin); ok && b.Name() == "new" && is(p.TypesInfo.TypeOf(n.Args[0])) {
 				do(&setup{o, nil, c, o.names(o.holder(c))})
 			}
+		}
+	}
+	for _, file := range p.code() {
+		for c := range file.Preorder((*ast.CompositeLit)(nil), (*ast.ValueSpec)(nil), (*ast.CallExpr)(nil)) {
+			look(c)
 		}
 	}
 }
@@ -212,17 +214,6 @@ func (p *pass) callee(call *ast.CallExpr) string {
 		return ""
 	}
 	return p.fullName(fn.Origin())
-}
-
-// eachAt calls do for every node of a kind that is not in a test file, with where it
-// stands.
-func eachAt[N ast.Node](p *pass, do func(N, inspector.Cursor)) {
-	var kind N
-	for c := range p.in.Root().Preorder(kind) {
-		if n := c.Node().(N); !isTest(p.Pass, n.Pos()) {
-			do(n, c)
-		}
-	}
 }
 
 // settings calls do for every value that a field of a struct type is given, in a

@@ -83,10 +83,11 @@ func forTestsOnly(path string) string {
 	case "net/http/httptest":
 		return "servers for tests"
 	}
-	for module, what := range testModules {
-		if path == module || strings.HasPrefix(path, module+"/") {
+	for module := path; module != ""; {
+		if what := testModules[module]; what != "" {
 			return what
 		}
+		module = module[:max(0, strings.LastIndexByte(module, '/'))]
 	}
 	return ""
 }

@@ -3,6 +3,7 @@ package flow
 import (
 	"go/ast"
 	"go/types"
+	"slices"
 )
 
 // A Body is a function that was entered by a call, or that is looked at without one.
@@ -25,6 +26,17 @@ func (x *Index) enter(call *ast.CallExpr, in *Frame, w *walk) (bodies []Body, al
 	if in.deep() >= maxDepth {
 		return nil, false
 	}
+	if e, ok := x.entered[entry{call, in}]; ok { // so that what is known of its frame is found again
+		return e.bodies, e.all
+	}
+	bodies, all = x.run(call, in, w)
+	if w == nil || x.Callee(call) != nil {
+		x.entered[entry{call, in}] = entered{slices.Clip(bodies), all}
+	}
+	return bodies, all
+}
+
+func (x *Index) run(call *ast.CallExpr, in *Frame, w *walk) (bodies []Body, all bool) {
 	if fn := x.Callee(call); fn != nil {
 		b, ok := x.body(fn, in)
 		if !ok {

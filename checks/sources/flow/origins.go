@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"slices"
 )
 
 // Origins returns what a value may be, as far back as the package tells. What comes
@@ -24,6 +25,10 @@ func (x *Index) origins(v Value, within *walk) []Value {
 		w.left = within.left
 	}
 	w.from(v)
+	w.found = slices.Clip(w.found) // callers may add to what they get
+	if within == nil {
+		x.known[v] = w.found
+	}
 	return w.found
 }
 
@@ -62,6 +67,15 @@ func (w *walk) from(v Value) {
 		return
 	}
 	w.seen[v] = true
+	if known, ok := w.x.known[v]; ok {
+		for _, o := range known {
+			if o == v || !w.seen[o] {
+				w.seen[o] = true
+				w.found = append(w.found, o)
+			}
+		}
+		return
+	}
 	next, end := w.x.step(v, w)
 	for _, n := range next {
 		w.from(n)

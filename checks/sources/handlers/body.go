@@ -152,7 +152,7 @@ func (a *answer) walk() {
 
 // tellApart notes a path that something is compared with.
 func (a *answer) tellApart(path, constant ast.Expr) {
-	if path == nil || a.c.TypesInfo.Types[constant].Value == nil || !a.isPath(path) {
+	if path == nil || a.c.TypesInfo.Types[constant].Value == nil || !isString(a.c.TypesInfo.TypeOf(constant)) || !a.isPath(path) {
 		return
 	}
 	values, _ := a.c.strings(a.value(constant), 0)

@@ -49,7 +49,7 @@ func (a *answer) answered(nodes []ast.Node) refused {
 func (a *answer) code(e ast.Expr, r *refused) bool {
 	found := false
 	t := a.c.TypesInfo.TypeOf(e)
-	if basic, ok := t.(*types.Basic); !ok || basic.Info()&types.IsInteger == 0 {
+	if basic, ok := t.(*types.Basic); !ok || basic.Kind() != types.Int && basic.Kind() != types.UntypedInt {
 		return false
 	}
 	for _, o := range a.c.x.Origins(a.value(e)) {
@@ -71,6 +71,9 @@ var errorCodes = map[string]int{
 // returnedCodes notes the error that a handler of echo returns, or that something is
 // given which answers with it.
 func (a *answer) returnedCodes(e ast.Expr, r *refused) {
+	if _, basic := a.c.TypesInfo.TypeOf(e).(*types.Basic); basic {
+		return // no error, and nil
+	}
 	for _, o := range a.c.x.Origins(a.value(e)) {
 		switch o := o.Expr.(type) {
 		case *ast.CallExpr:
