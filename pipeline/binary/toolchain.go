@@ -198,7 +198,7 @@ func ask(ctx context.Context, toolchain string) (*Toolchain, error) {
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("asking Go for its settings: %w\n%s", err, strings.TrimSpace(said.String()))
+		return nil, fmt.Errorf("asking Go for its settings: %w\n%s", err, service.NoRelease(strings.TrimSpace(said.String())))
 	}
 	var env map[string]string
 	if err := json.Unmarshal(out.Bytes(), &env); err != nil {

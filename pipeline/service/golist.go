@@ -185,13 +185,27 @@ func run(ctx context.Context, dir string, env, args []string) ([]byte, error) {
 	out, err := cmd.Output()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && ctx.Err() == nil {
 		if said := bytes.TrimSpace(exit.Stderr); len(said) > 0 {
-			return nil, errors.New(string(said))
+			return nil, errors.New(NoRelease(string(said)))
 		}
 	}
 	if errors.Is(err, exec.ErrNotFound) {
 		return nil, errors.New("there is no go command on the PATH; install Go from https://go.dev/dl")
 	}
 	return out, err
+}
+
+// noRelease matches what Go says of a release that it cannot get.
+var noRelease = pattern.New(`(?m)^go: (?:invalid GOTOOLCHAIN "|download |go\S* requires go >= )(?:go)?([0-9][^" :]*)`)
+
+// NoRelease adds to what Go says what to type where no release is the one that a go.mod or
+// go.work asks for, or none that can be had from here.
+func NoRelease(said string) string {
+	m := noRelease().FindStringSubmatch(said)
+	if m == nil {
+		return said
+	}
+	return fmt.Sprintf("%s\nthere is no Go %s, or none to be had from here: ask for one that there is, go mod edit -go=VERSION -toolchain=none (go work edit, for a go.work); go version says which is at hand",
+		said, m[1])
 }
 
 // major is what Go calls a version element of an import path:

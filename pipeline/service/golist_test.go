@@ -78,6 +78,27 @@ func TestLoadSaysThatGoIsMissing(t *testing.T) {
 	}
 }
 
+// Go's own words say that there is no such release, and ours what to type.
+func TestLoadSaysThatThereIsNoSuchRelease(t *testing.T) {
+	root := repository(t)
+	write(t, filepath.Join(root, "go.mod"), "module example.com/shop\n\ngo 99.0\n")
+	write(t, filepath.Join(root, "main.go"), "package main\n\nfunc main() {}\n")
+	_, err := Load(t.Context(), root)
+	if err == nil || !strings.Contains(err.Error(), `invalid GOTOOLCHAIN "go99.0"`) ||
+		!strings.Contains(err.Error(), "there is no Go 99.0, or none to be had from here: ask for one that there is, go mod edit -go=VERSION") {
+		t.Errorf("Load returned %v, want Go's words and what to type", err)
+	}
+	for said, want := range map[string]string{
+		"go: download go1.99.0: golang.org/toolchain@v0.0.1-go1.99.0.linux-amd64: 404 Not Found": "there is no Go 1.99.0,",
+		"go: go.mod requires go >= 1.99.0 (running go 1.26.8; GOTOOLCHAIN=local)":                "there is no Go 1.99.0,",
+		"go: download golang.org/x/mod@v0.1.0: 404 Not Found":                                    "",
+	} {
+		if got := strings.TrimPrefix(NoRelease(said), said); !strings.Contains(got, want) || (want == "") != (got == "") {
+			t.Errorf("to %q is added %q, want %q", said, got, want)
+		}
+	}
+}
+
 func TestFit(t *testing.T) {
 	for text, want := range map[string]string{
 		"orders": "orders", "Order API": "order-api", "__x__": "x", "a...b": "a-b", "a__b": "a__b",
