@@ -42,6 +42,9 @@ func newCacheDir(root string, svc *service.Service, p v1.Platform, t *Toolchain)
 			return "", fmt.Errorf("making the build cache of %s: %w", svc.Name, err)
 		}
 	}
+	if err := c.sweep(); err != nil {
+		return "", fmt.Errorf("removing what a build has left in the cache of %s: %w", svc.Name, err)
+	}
 	services := filepath.Dir(filepath.Dir(CachePath(root, svc.Root, svc.Name, p.String())))
 	origin, err := os.OpenFile(filepath.Join(services, store.OriginName), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -55,6 +58,33 @@ func newCacheDir(root string, svc *service.Service, p v1.Platform, t *Toolchain)
 		return "", fmt.Errorf("making the build cache of %s: %w", svc.Name, err)
 	}
 	return c, nil
+}
+
+// left is how long nothing has happened in a folder of Go's that was left: nobody takes it
+// away where a build was killed. Go makes folders in it as long as it works there.
+const left = time.Hour
+
+// sweep removes the folders that Go has left in tmp.
+func (c cacheDir) sweep() error {
+	entries, err := os.ReadDir(c.tmp())
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // Go was faster
+			continue
+		case err != nil:
+			return err
+		case time.Since(info.ModTime()) < left:
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(c.tmp(), e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c cacheDir) path(name string) string { return filepath.Join(string(c), name) }
