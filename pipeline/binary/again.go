@@ -2,7 +2,6 @@ package binary
 
 import (
 	"encoding/json"
-	gobuild "go/build"
 	"go/parser"
 	"go/token"
 	"maps"
@@ -11,8 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"temper/pipeline/service"
 )
@@ -30,7 +27,7 @@ type listedBefore struct {
 //
 // The compiler's words about the packages that have changed, and those that import them,
 // are missing: their Export and BuildID are empty.
-func (c cacheDir) listedAgain(svc *service.Service, p v1.Platform, now *inputs) *Imports {
+func (c cacheDir) listedAgain(svc *service.Service, now *inputs) *Imports {
 	text, err := os.ReadFile(c.listed())
 	if err != nil {
 		return nil
@@ -49,7 +46,7 @@ func (c cacheDir) listedAgain(svc *service.Service, p v1.Platform, now *inputs) 
 		if maps.Equal(was.Folders[pkg.Dir], now.Folders[pkg.Dir]) {
 			continue
 		}
-		if slices.Contains(was.Embed, pkg.Dir) || !pkg.reread(svc, p, was.Folders[pkg.Dir], now.Folders[pkg.Dir]) {
+		if slices.Contains(was.Embed, pkg.Dir) || !pkg.reread(was.Folders[pkg.Dir], now.Folders[pkg.Dir]) {
 			return nil
 		}
 		stale[pkg.ImportPath] = true
@@ -79,40 +76,37 @@ func (c cacheDir) listedAgain(svc *service.Service, p v1.Platform, now *inputs) 
 
 // reread brings the names of a package's files up to date with those in its folder, and
 // tells whether all else that Go says of it is as it was.
-func (p *Package) reread(svc *service.Service, platform v1.Platform, was, now map[string]string) bool {
+func (p *Package) reread(was, now map[string]string) bool {
 	if p.Standard || len(p.CgoFiles) > 0 {
 		return false
 	}
-	target := gobuild.Default
-	target.GOOS, target.GOARCH, target.CgoEnabled, target.BuildTags = platform.OS, platform.Architecture, false, svc.BuildTags
 	for _, name := range keys(was, now) {
 		if was[name] == now[name] {
 			continue
 		}
-		if filepath.Ext(name) != ".go" {
+		if filepath.Ext(name) != ".go" || slices.Contains(p.IgnoredGoFiles, name) {
 			return false
 		}
-		without := func(other string) bool { return other == name }
-		p.GoFiles = slices.DeleteFunc(p.GoFiles, without)
-		p.IgnoredGoFiles = slices.DeleteFunc(p.IgnoredGoFiles, without)
+		at := slices.Index(p.GoFiles, name)
 		if now[name] == "" {
+			if at < 0 {
+				return false
+			}
+			p.GoFiles = slices.Delete(p.GoFiles, at, at+1)
 			continue
 		}
 		text, err := os.ReadFile(filepath.Join(p.Dir, name))
 		if err != nil || conditional(string(text)) {
 			return false
 		}
-		switch matches, err := target.MatchFile(p.Dir, name); {
-		case err != nil:
-			return false
-		case matches:
+		if at < 0 {
+			if strings.ContainsAny(strings.TrimSuffix(name, ".go"), "_.") {
+				return false // it may be for some system only, or for nobody
+			}
 			p.GoFiles = append(p.GoFiles, name)
-		default:
-			p.IgnoredGoFiles = append(p.IgnoredGoFiles, name)
 		}
 	}
 	slices.Sort(p.GoFiles)
-	slices.Sort(p.IgnoredGoFiles)
 	imports := make(map[string]string)
 	for _, name := range p.GoFiles {
 		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, parser.ImportsOnly)

@@ -50,7 +50,7 @@ func (b *Binary) Deps(ctx context.Context, svc *service.Service, t *Toolchain, o
 		if err != nil {
 			return nil, err
 		}
-		if known := c.listedAgain(svc, b.Platform, b.now); known != nil {
+		if known := c.listedAgain(svc, b.now); known != nil {
 			return known, nil
 		}
 	}

@@ -17,6 +17,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/klauspost/compress/gzip"
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 
 	"temper/pipeline/service"
@@ -32,12 +33,22 @@ const (
 	ZoneDataVersion = "2025c"
 )
 
-// zoneinfo is lib/time/zoneinfo.zip of Go 1.26, a copy so that the base does
-// not change with the Go at hand: compiled zones of tzdata 2025c with its
-// backward links. IANA has put the data in the public domain.
+// packedZones is lib/time/zoneinfo.zip of Go 1.26, which compresses nothing in it, after
+// gzip -9n: a copy so that the base does not change with the Go at hand. It holds compiled
+// zones of tzdata 2025c with its backward links. IANA has put the data in the public
+// domain.
 //
-//go:embed zoneinfo.zip
-var zoneinfo []byte
+//go:embed zoneinfo.zip.gz
+var packedZones []byte
+
+// zoneinfo returns what is in packedZones.
+func zoneinfo() ([]byte, error) {
+	z, err := gzip.NewReader(bytes.NewReader(packedZones))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(z)
+}
 
 // Where the base's files are, and who its user is.
 const (
@@ -173,7 +184,11 @@ func roots() []byte {
 // the same file: hard links, which need no resolving at run time and make the
 // smallest layer (77 kB of it, against 103 kB with copies).
 func zoneFiles() ([]entry, error) {
-	archive, err := zip.NewReader(bytes.NewReader(zoneinfo), int64(len(zoneinfo)))
+	zones, err := zoneinfo()
+	if err != nil {
+		return nil, err
+	}
+	archive, err := zip.NewReader(bytes.NewReader(zones), int64(len(zones)))
 	if err != nil {
 		return nil, err
 	}
