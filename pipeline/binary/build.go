@@ -117,6 +117,7 @@ func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchai
 // it says why, and what has become of the inputs if that is known.
 func (c cacheDir) same(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain, opts Options) (b *Binary, now *inputs, why []string, err error) {
 	defer timing.Start(ctx, "compare")()
+	store.Used(c.out(), c.sum(), c.inputs(), c.listed())
 	sum, size, err := c.trusted()
 	if errors.Is(err, errAltered) {
 		return nil, nil, []string{err.Error()}, c.clear()
@@ -136,7 +137,6 @@ func (c cacheDir) same(ctx context.Context, svc *service.Service, p v1.Platform,
 	if err != nil {
 		return nil, nil, []string{err.Error()}, nil
 	}
-	store.Used(c.out(), c.sum(), c.inputs(), c.listed())
 	return &Binary{Path: c.out(), Platform: p, Digest: sum, Size: size, Facts: facts, Inputs: name}, nil, nil, nil
 }
 

@@ -101,17 +101,47 @@ var errAltered = errors.New("the binary of the last build was altered")
 
 // trusted returns what the binary of the last build is. Its content is held against what
 // that build left: Go takes an output for current by the build id inside it, and would
-// keep one whose other bytes have changed.
+// keep one whose other bytes have changed. If nobody has touched the file since that was
+// done, it is not done again; whoever puts it into an image holds it against its digest.
 func (c cacheDir) trusted() (v1.Hash, int64, error) {
-	want, err := os.ReadFile(c.sum())
+	text, err := os.ReadFile(c.sum())
 	if err != nil {
 		return v1.Hash{}, 0, err
 	}
+	info, err := os.Lstat(c.out())
+	if err != nil {
+		return v1.Hash{}, 0, err
+	}
+	sum, untouched, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
+	want, err := v1.NewHash(sum)
+	if err != nil {
+		return v1.Hash{}, 0, errAltered
+	}
+	is := stamp(info)
+	if is != "" && is == untouched {
+		return want, info.Size(), nil
+	}
 	got, size, err := digest(c.out())
-	if err == nil && got.String() != strings.TrimSpace(string(want)) {
+	if err == nil && got != want {
 		err = errAltered
 	}
-	return got, size, err
+	if err != nil || is == "" || time.Since(changed(info)) < grace {
+		return got, size, err
+	}
+	return got, size, replace(c.sum(), []byte(sum+" "+is+"\n"))
+}
+
+// Distrust holds the binary against its digest, and tells whether it is something else. Then
+// it is removed, and the next build compiles it.
+func (b *Binary) Distrust() (bool, error) {
+	got, _, err := digest(b.Path)
+	if err == nil && got == b.Digest {
+		return false, nil
+	}
+	if err := os.Remove(b.Path); err != nil && !os.IsNotExist(err) {
+		return false, fmt.Errorf("removing an altered binary: %w", err)
+	}
+	return true, nil
 }
 
 // clear removes the binary of the last build and what is known of it.
@@ -126,11 +156,10 @@ func (c cacheDir) clear() error {
 
 // remember notes what the build left.
 func (c cacheDir) remember(b *Binary) error {
-	tmp := c.sum() + ".new"
-	if err := os.WriteFile(tmp, []byte(b.Digest.String()+"\n"), 0o600); err != nil {
+	if err := replace(c.sum(), []byte(b.Digest.String()+"\n")); err != nil {
 		return fmt.Errorf("noting the build: %w", err)
 	}
-	return os.Rename(tmp, c.sum())
+	return nil
 }
 
 // lock keeps two builds of one service and platform from each other's output.

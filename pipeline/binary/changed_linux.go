@@ -1,6 +1,7 @@
 package binary
 
 import (
+	"fmt"
 	"io/fs"
 	"syscall"
 	"time"
@@ -13,4 +14,14 @@ func changed(info fs.FileInfo) time.Time {
 		return time.Unix(int64(stat.Ctim.Sec), int64(stat.Ctim.Nsec)) // 32 bits on some
 	}
 	return info.ModTime()
+}
+
+// stamp is another one for each writing of a file, and each file: its number, its size, and
+// when it last became what it is. Empty where that cannot be told.
+func stamp(info fs.FileInfo) string {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || !info.Mode().IsRegular() {
+		return ""
+	}
+	return fmt.Sprintf("%d:%d:%d:%d", stat.Dev, stat.Ino, info.Size(), changed(info).UnixNano())
 }

@@ -206,6 +206,12 @@ func TestUnchangedSettings(t *testing.T) {
 	if err := os.WriteFile(b.Path, []byte("altered"), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	if again, err := b.Distrust(); err != nil || !again {
+		t.Errorf("an altered binary is distrusted: %v, %v", again, err)
+	}
+	if err := os.WriteFile(b.Path, []byte("altered"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	again := rebuild()
 	if !compiled(again) || again.Digest != b.Digest {
 		t.Errorf("an altered binary came to %v, compiled: %v", again.Digest, compiled(again))
@@ -252,5 +258,51 @@ func main() { println(dep.Word()) }
 	}
 	if !compiled(rebuild()) {
 		t.Error("what is vendored was changed, and not noticed")
+	}
+}
+
+// A binary that nobody has touched is not read, and one that somebody has is, whatever its
+// time of modification says.
+func TestTrusted(t *testing.T) {
+	rebuild, _ := remembered(t, hello)
+	time.Sleep(2 * grace)
+	b := rebuild()
+	sum := filepath.Join(filepath.Dir(b.Path), "service.sha256")
+	noted := func() string {
+		t.Helper()
+		text, err := os.ReadFile(sum)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, stamp, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
+		return stamp
+	}
+	info, err := os.Stat(b.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := noted(), stamp(info); got != want {
+		t.Errorf("after a look at it, it is noted as %q, want %q", got, want)
+	}
+	if got, err := b.Distrust(); err != nil || got {
+		t.Errorf("it is distrusted: %v, %v", got, err)
+	}
+	content, err := os.ReadFile(b.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)/2] ^= 1
+	if err := os.WriteFile(b.Path, content, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(b.Path, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	again := rebuild()
+	if !compiled(again) || again.Digest != b.Digest {
+		t.Errorf("an altered binary came to %v, compiled: %v", again.Digest, compiled(again))
+	}
+	if got := noted(); got != "" {
+		t.Errorf("one that was just written is noted as %q", got)
 	}
 }

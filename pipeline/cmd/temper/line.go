@@ -197,12 +197,28 @@ func (l *line) assemble(ctx context.Context, svc *service.Service) (*product, []
 	defer timing.Start(ctx, "pack")()
 	opts := image.Options{Cache: filepath.Join(l.cache, "layers"), Created: l.created}
 	if one.artifact, err = image.Assemble(ctx, svc, l.base.Base, opts, bins...); err != nil {
+		if again, _ := altered(bins); again && ctx.Err() == nil {
+			return l.assemble(ctx, svc)
+		}
 		return nil, nil, err
 	}
 	if one.digest, err = one.artifact.Digest(); err != nil {
 		return nil, nil, err
 	}
 	return one, bins, nil
+}
+
+// altered tells whether one of the binaries is not what it was taken for. It is compiled
+// again the next time.
+func altered(bins []*binary.Binary) (any bool, err error) {
+	for _, b := range bins {
+		is, err := b.Distrust()
+		if err != nil {
+			return false, err
+		}
+		any = any || is
+	}
+	return any, nil
 }
 
 // judge checks the image and the code that it was made from, and starts the

@@ -139,7 +139,7 @@ func TestStories(t *testing.T) {
 			"sboms": sboms, "attested": attested, "agrees": agrees,
 			"base": pushBase, "sigstore": newSigstore, "sign": signImage, "save": saveImage, "expand": expand,
 			"serve": serveSigstore, "token": newToken, "ci": actAsCI, "answers": answerInstead, "asked": askedServices, "configure": signingConfig,
-			"offline": offline, "stayed": stayed, "stripped": stripped, "admits": admits, "valid": valid, "outlive": outlive, "killed": killed, "vault": openVault, "vaulted": askedVault, "provenance": reprove, "commit": headCommit, "mentions": mentions, "spoil": spoil, "rest": rest,
+			"offline": offline, "stayed": stayed, "stripped": stripped, "admits": admits, "valid": valid, "outlive": outlive, "killed": killed, "vault": openVault, "vaulted": askedVault, "provenance": reprove, "commit": headCommit, "mentions": mentions, "spoil": spoil, "rest": rest, "forge": forge,
 		},
 	})
 }
