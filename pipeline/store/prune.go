@@ -38,10 +38,13 @@ type Pruned struct {
 const room = 0.1
 
 // Prune removes what was used least lately until the folder keeps the bounds, and what
-// others have left half-written. Whoever looks for what is gone makes it again.
+// others have left half-written. Whoever looks for what is gone makes it again. In a folder
+// that holds other things as well it removes nothing, and the error is a [*ForeignError].
 func Prune(ctx context.Context, dir string, to Bounds) (done Pruned, err error) {
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+	if err := own(dir); errors.Is(err, fs.ErrNotExist) {
 		return done, nil
+	} else if err != nil {
+		return done, fmt.Errorf("clearing the cache folder: %w", err)
 	}
 	l := flock.New(filepath.Join(dir, lockName))
 	alone, err := l.TryLock()

@@ -30,9 +30,65 @@ const lockName = "lock"
 // where the repository lies.
 const OriginName = "repository"
 
+// kinds are the folders in the folder. Nothing else in it is ever looked at.
+var kinds = []string{"code", "judged", "lane", "layers", "looked", "services"}
+
+// The tag says of a folder that it holds a cache, to us and to whoever makes copies of
+// what is worth it. https://bford.info/cachedir/
+const (
+	tagName = "CACHEDIR.TAG"
+	tag     = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache of temper's. What is in it can be removed.\n"
+)
+
+// A ForeignError tells that a folder holds other things as well, so that nothing in it is
+// removed.
+type ForeignError struct {
+	Folder string
+	// Others are the names of a few of them.
+	Others []string
+}
+
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("%s is no folder of temper's alone: there is %s in it", e.Folder, strings.Join(e.Others, ", "))
+}
+
+// own makes the folder one of Temper's, if there is nothing else in it. If not, the error
+// is a [*ForeignError].
+func own(dir string) error {
+	if _, err := os.Lstat(filepath.Join(dir, tagName)); err == nil {
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	foreign := &ForeignError{Folder: dir}
+	for _, e := range entries {
+		ours := slices.Contains(kinds, e.Name()) && e.IsDir() || e.Name() == lockName || e.Name() == prunedName
+		if !ours && len(foreign.Others) < 3 {
+			foreign.Others = append(foreign.Others, e.Name())
+		}
+	}
+	if len(foreign.Others) > 0 {
+		return foreign
+	}
+	f, err := os.OpenFile(filepath.Join(dir, tagName), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(tag)
+	return errors.Join(err, f.Close())
+}
+
 // Hold keeps what is in use from being removed until release is called.
 func Hold(ctx context.Context, dir string) (release func(), err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the cache folder: %w", err)
+	}
+	if err := own(dir); err != nil && !errors.As(err, new(*ForeignError)) {
 		return nil, fmt.Errorf("making the cache folder: %w", err)
 	}
 	l := flock.New(filepath.Join(dir, lockName))
@@ -91,7 +147,13 @@ type file struct {
 }
 
 // Look returns what is in a folder, the largest first. A folder that is not there is empty.
+// If it holds other things as well, the error is a [*ForeignError].
 func Look(dir string) ([]Unit, error) {
+	if err := own(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("reading the cache folder: %w", err)
+	}
 	files, err := list(dir)
 	if err != nil {
 		return nil, err
@@ -123,11 +185,11 @@ const blockSize = 4096
 func list(dir string) ([]file, error) {
 	var files []file
 	var unit *Unit
-	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+	walk := func(name string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // it has been removed meanwhile
 		}
-		if err != nil || d.IsDir() {
+		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
 		rel, err := filepath.Rel(dir, name)
@@ -156,9 +218,11 @@ func list(dir string) ([]file, error) {
 		}
 		files = append(files, f)
 		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading the cache folder: %w", err)
+	}
+	for _, kind := range kinds {
+		if err := filepath.WalkDir(filepath.Join(dir, kind), walk); err != nil {
+			return nil, fmt.Errorf("reading the cache folder: %w", err)
+		}
 	}
 	return files, nil
 }
@@ -167,7 +231,7 @@ func list(dir string) ([]file, error) {
 // goes with them.
 func kept(rel string) bool {
 	base := rel[strings.LastIndex(rel, "/")+1:]
-	return base == lockName || base == OriginName || base == prunedName || strings.HasSuffix(base, ".swept") || strings.Contains(rel, "/filled/")
+	return base == lockName || base == OriginName || strings.HasSuffix(base, ".swept") || strings.Contains(rel, "/filled/")
 }
 
 // half tells of a file that whoever writes it has not finished, or will not: of Temper's own

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -66,6 +67,7 @@ var full = map[string]time.Duration{
 	"judged/program.swept":                               9 * hour,
 	"pruned":                                             9 * hour,
 	"lock":                                               9 * hour,
+	"CACHEDIR.TAG":                                       9 * hour,
 }
 
 func TestLook(t *testing.T) {
@@ -196,6 +198,47 @@ func TestHold(t *testing.T) {
 	}
 	if done, err := Prune(context.Background(), dir, Bounds{}); err != nil || done.Busy {
 		t.Errorf("with no build: %+v, %v", done, err)
+	}
+}
+
+// A folder that holds something else is nobody's to clear, whatever the names of the folders
+// in it. One that was only ever ours says so for good.
+func TestForeign(t *testing.T) {
+	home := t.TempDir()
+	lay(t, home, map[string]time.Duration{"code/main.go": 9 * hour, "services/aa/api/linux-amd64/go1.26.8/bin/service": 9 * hour, ".profile": 9 * hour})
+	release, err := Hold(context.Background(), home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+	foreign := (*ForeignError)(nil)
+	if done, err := Prune(context.Background(), home, Bounds{}); !errors.As(err, &foreign) || !slices.Equal(foreign.Others, []string{".profile"}) || done.Files > 0 {
+		t.Errorf("pruned %+v, %v", done, err)
+	}
+	if units, err := Look(home); !errors.As(err, &foreign) {
+		t.Errorf("found %v, %v", units, err)
+	}
+	if got, want := left(t, home), []string{".profile", "code/main.go", "lock", "services/aa/api/linux-amd64/go1.26.8/bin/service"}; !slices.Equal(got, want) {
+		t.Errorf("there is %q, want %q", got, want)
+	}
+	ours := filepath.Join(t.TempDir(), "new")
+	if release, err = Hold(context.Background(), ours); err != nil {
+		t.Fatal(err)
+	}
+	release()
+	lay(t, ours, map[string]time.Duration{"code/key": 9 * hour, "notes.txt": 9 * hour})
+	if done, err := Prune(context.Background(), ours, Bounds{}); err != nil || done.Files != 1 {
+		t.Errorf("pruned %+v, %v", done, err)
+	}
+	if got, want := left(t, ours), []string{"CACHEDIR.TAG", "lock", "notes.txt"}; !slices.Equal(got, want) {
+		t.Errorf("there is %q, want %q", got, want)
+	}
+	file := filepath.Join(ours, "notes.txt")
+	if _, err := Look(file); err == nil {
+		t.Error("a file was looked into")
+	}
+	if _, err := Prune(context.Background(), file, Bounds{}); err == nil {
+		t.Error("a file was pruned")
 	}
 }
 

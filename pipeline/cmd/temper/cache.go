@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -97,7 +98,7 @@ func showCache(p *person, asJSON bool) error {
 	}
 	units, err := store.Look(dir)
 	if err != nil {
-		return err
+		return elsewhere(err)
 	}
 	total := int64(0)
 	for _, u := range units {
@@ -160,7 +161,7 @@ func pruneCache(ctx context.Context, p *person, flag string, old bool, unused ti
 	}
 	done, err := store.Prune(ctx, dir, bounds)
 	if err != nil {
-		return err
+		return elsewhere(err)
 	}
 	if asJSON {
 		return p.json(done)
@@ -181,12 +182,25 @@ func keepBounds(ctx context.Context, p *person, cache string, most int64) {
 	}
 	done, err := store.Prune(ctx, cache, store.Bounds{Bytes: most})
 	if err != nil {
-		p.note("%v", err)
+		p.unbounded(err)
 		return
 	}
 	if recent := time.Since(done.Used); done.Files > 0 && recent < 24*time.Hour {
 		p.crowded(cache, most)
 	}
+}
+
+// elsewhere says what to do about a folder that is not Temper's alone.
+func elsewhere(err error) error {
+	if foreign := (*store.ForeignError)(nil); errors.As(err, &foreign) {
+		return hintf("export TEMPER_CACHE="+filepath.Join(foreign.Folder, "temper"), "%v", err)
+	}
+	return err
+}
+
+// unbounded says why the caches may be larger than they should be.
+func (p *person) unbounded(err error) {
+	fmt.Fprintf(p.err, "temper: the caches are not kept within bounds: %v\n", err)
 }
 
 // cache says how full the folder is.
