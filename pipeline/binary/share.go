@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -30,6 +29,9 @@ type Share struct {
 	Program []string
 	// Dir is the folder of the shared layers, one for each Go release and platform.
 	Dir string
+	// Services are built beside one another. Go is asked once, and not once for each, what
+	// those of one module and platform share.
+	Services []*service.Service
 }
 
 // firstShared is the first release of Go that asks a program for what is cached.
@@ -85,50 +87,84 @@ func (o Options) fill(ctx context.Context, svc *service.Service, p v1.Platform, 
 	if err != nil {
 		return err
 	}
-	mark, err := wants(svc, modules)
-	if err != nil {
-		return err
+	mark := func(svc *service.Service) string { return filepath.Join(done, wants(svc, modules)) }
+	filled := func(svc *service.Service) bool {
+		_, err := os.Stat(mark(svc))
+		return err == nil
 	}
-	mark = filepath.Join(done, mark)
-	if _, err := os.Stat(mark); err == nil {
+	if filled(svc) {
 		return nil
 	}
 	defer timing.Start(ctx, "share")()
-	packages, err := o.common(ctx, svc, p, t, c)
-	if err != nil || len(packages) == 0 {
-		return err
-	}
 	unlock, err := lock(ctx, filepath.Join(dir, "lock"))
 	if err != nil {
 		return fmt.Errorf("locking the shared build cache: %w", err)
 	}
 	defer unlock()
+	if filled(svc) { // by one beside, meanwhile
+		return nil
+	}
+	group := slices.DeleteFunc(o.Share.beside(svc, p, t, modules), filled)
+	packages, err := o.common(ctx, group, p, t, c)
+	if err == nil && len(packages) == 0 && len(group) > 1 { // one of them may be broken
+		group = []*service.Service{svc}
+		packages, err = o.common(ctx, group, p, t, c)
+	}
+	if err != nil || len(packages) == 0 {
+		return err
+	}
 	compiled := filling(filepath.Join(done, modules))
 	if packages, err = compiled.without(packages); err != nil {
 		return err
 	}
-	if len(packages) == 0 { // another service of the same modules wanted all of them
-		return os.WriteFile(mark, nil, 0o600)
+	if len(packages) > 0 {
+		if ok, err := o.compile(ctx, svc, p, t, c, packages); !ok {
+			return err
+		}
+		if err := compiled.add(packages); err != nil {
+			return err
+		}
 	}
-	prog, err := o.Share.program(dir)
+	for _, one := range group {
+		if err := os.WriteFile(mark(one), nil, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// beside are the service and those that are built with it and choose the same modules of
+// the same folder, so that Go can be asked about all of them at once.
+func (s *Share) beside(svc *service.Service, p v1.Platform, t *Toolchain, modules string) []*service.Service {
+	group := []*service.Service{svc}
+	for _, other := range s.Services {
+		if other.Name == svc.Name || other.Module != svc.Module || other.Workfile != svc.Workfile {
+			continue
+		}
+		if name, err := chosen(other, p, t); err == nil && name == modules {
+			group = append(group, other)
+		}
+	}
+	return group
+}
+
+// compile compiles packages into the shared layer, on all cores, for who comes next waits
+// for them. It tells whether that could be done: what does not compile the service's own
+// build says, if it wants that.
+func (o Options) compile(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain, c cacheDir, packages []string) (bool, error) {
+	prog, err := o.Share.program(o.Share.layer(p, t))
 	if err != nil {
-		return err
+		return false, err
 	}
 	env := append(compiling(svc, p, t, c), "GOCACHEPROG="+prog)
 	args := []string{"build", "-trimpath", "-buildvcs=false", "-pgo=off"}
 	if len(svc.BuildTags) > 0 {
 		args = append(args, "-tags="+strings.Join(svc.BuildTags, ","))
 	}
-	if o.Parallel > 0 {
-		args = append(args, "-p="+strconv.Itoa(o.Parallel))
-	}
 	if _, err := run(ctx, svc, t, env, append(args, packages...)); err != nil {
-		return ctx.Err() // the service's own build says what does not compile, if it wants that
+		return false, ctx.Err()
 	}
-	if err := compiled.add(packages); err != nil {
-		return err
-	}
-	return os.WriteFile(mark, nil, 0o600)
+	return true, nil
 }
 
 // A filling is the file that names the packages which were compiled into the shared layer
@@ -161,13 +197,13 @@ func (f filling) add(packages []string) error {
 
 // wants names what a service wants of the shared layer: by the choice of its modules, and
 // not by its code. What it imports besides it compiles for itself.
-func wants(svc *service.Service, modules string) (string, error) {
+func wants(svc *service.Service, modules string) string {
 	rel, err := filepath.Rel(svc.Root, svc.Dir)
 	if err != nil {
-		return "", err
+		rel = svc.Dir
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %q %q\n", modules, rel, svc.Package))
-	return hex.EncodeToString(sum[:]), nil
+	return hex.EncodeToString(sum[:])
 }
 
 // chosen names a choice of modules, and for what they are compiled: by the files that
@@ -194,9 +230,10 @@ func chosen(svc *service.Service, p v1.Platform, t *Toolchain) (string, error) {
 	return "m" + hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// common lists the packages of a service's binary that hold none of the repository's
-// code.
-func (o Options) common(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain, c cacheDir) ([]string, error) {
+// common lists the packages of the binaries of services that hold none of the repository's
+// code. The services choose the same modules; the cache is the first one's.
+func (o Options) common(ctx context.Context, group []*service.Service, p v1.Platform, t *Toolchain, c cacheDir) ([]string, error) {
+	svc := group[0]
 	env, err := o.environment(svc, p, t, c)
 	if err != nil {
 		return nil, err
@@ -205,7 +242,10 @@ func (o Options) common(ctx context.Context, svc *service.Service, p v1.Platform
 	if len(svc.BuildTags) > 0 {
 		args = append(args, "-tags="+strings.Join(svc.BuildTags, ","))
 	}
-	said, err := run(ctx, svc, t, env, append(args, svc.Package))
+	for _, one := range group {
+		args = append(args, filepath.Join(one.Dir, filepath.FromSlash(one.Package)))
+	}
+	said, err := run(ctx, svc, t, env, args)
 	if err != nil {
 		return nil, ctx.Err() // the build says what is wrong
 	}

@@ -75,3 +75,76 @@ func TestChosen(t *testing.T) {
 		t.Error("another go.sum: the choice is the same")
 	}
 }
+
+// Go is asked once what the services of a module share, and again for one alone if another
+// of them is broken.
+func TestBeside(t *testing.T) {
+	tree := `
+-- go.mod --
+module example.com/shop
+
+go 1.26
+-- one/main.go --
+package main
+
+import "strconv"
+
+func main() { println(strconv.Itoa(1)) }
+-- two/main.go --
+package main
+
+import "unicode/utf8"
+
+func main() { println(utf8.RuneLen('a')) }
+-- three/main.go --
+package main
+
+import "example.com/nowhere"
+
+func main() { nowhere.Do() }
+`
+	repo, one := write(t, folder(t), tree)
+	toolchain, err := Select(t.Context(), repo, one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := func(name string) *service.Service {
+		svc := *one
+		svc.Name, svc.Package = name, "./"+name
+		return &svc
+	}
+	elsewhere := named("elsewhere")
+	elsewhere.BuildTags = []string{"debug"}
+	services := []*service.Service{named("one"), named("two"), elsewhere}
+	opts := Options{Cache: t.TempDir(), Share: &Share{Program: []string{"unused"}, Services: services}}
+	c, err := opts.cacheDir(services[0], amd64, toolchain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules, err := chosen(services[0], amd64, toolchain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	group := opts.Share.beside(services[0], amd64, toolchain, modules)
+	if len(group) != 2 || group[0] != services[0] || group[1] != services[1] {
+		t.Errorf("%d are beside one, want one and two", len(group))
+	}
+	opts.Share = nil // and so Go has a cache of its own
+	opts.Cache = cache
+	list := func(group ...*service.Service) []string {
+		t.Helper()
+		packages, err := opts.common(t.Context(), group, amd64, toolchain, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return packages
+	}
+	for _, path := range []string{"strconv", "unicode/utf8"} {
+		if got := list(group...); !slices.Contains(got, path) {
+			t.Errorf("%s is not among what one and two share: %q", path, got)
+		}
+	}
+	if got := list(named("one"), named("three")); len(got) > 0 {
+		t.Errorf("with a broken one Go said %q", got)
+	}
+}

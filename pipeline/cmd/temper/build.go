@@ -133,7 +133,9 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 	defer keepBounds(ctx, p, l.cache, most)
 	defer release()
 	if !f.private {
-		l.share = shared(l.cache)
+		if l.share = shared(l.cache); l.share != nil {
+			l.share.Services = services
+		}
 	}
 	if l.memory, err = layersRead(l.cache); err != nil {
 		return err
