@@ -19,8 +19,8 @@ type Imports struct {
 	main string
 	by   map[string]*Package
 	all  []*Package
-	// listed tells that Go has just said so.
-	listed bool
+	// listed is the platform for which Go has just said so, or empty.
+	listed string
 }
 
 // Packages are those of the binary, the standard library's included, each after those
@@ -28,7 +28,7 @@ type Imports struct {
 func (g *Imports) Packages() []*Package { return g.all }
 
 // Listed tells that Go was asked, and not what it said before ([Binary.Deps]).
-func (g *Imports) Listed() bool { return g.listed }
+func (g *Imports) Listed() bool { return g.listed != "" }
 
 // newImports takes what Go says of packages, each after those that it imports.
 func newImports(all []*Package) *Imports {
@@ -89,7 +89,7 @@ func Deps(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain
 		return nil, fmt.Errorf("listing the packages of %s: %w", svc.Name, err)
 	}
 	g := newImports(all)
-	g.listed = true
+	g.listed = p.String()
 	return g, nil
 }
 

@@ -102,7 +102,7 @@ func (b *Binary) Remember(ctx context.Context, svc *service.Service, t *Toolchai
 		return fmt.Errorf("noting what was built: %w", err)
 	}
 	b.Inputs = fmt.Sprintf("%x", sha256.Sum256(text))
-	if !imports.listed {
+	if imports.listed != b.Platform.String() {
 		return nil
 	}
 	if text, err = json.Marshal(listedBefore{in, imports.all}); err != nil {

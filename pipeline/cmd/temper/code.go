@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"temper/checks"
 	"temper/checks/memory"
 	"temper/checks/sources"
@@ -92,11 +94,30 @@ func (l *line) lookAtCode(ctx context.Context, one *product, bins []*binary.Bina
 	return l.lookOnce(ctx, one, bins)
 }
 
+// lookOnce judges what the binaries are made of, and notes meanwhile what that was.
 func (l *line) lookOnce(ctx context.Context, one *product, bins []*binary.Binary) (seen seenCode, err error) {
-	programs, err := l.programs(ctx, one, bins)
+	programs, imports, err := l.programs(ctx, one, bins)
 	if err != nil {
 		return seen, err
 	}
+	g, both := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		for i, b := range bins {
+			if err := b.Remember(both, one.service, one.toolchain, l.options(), imports[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	g.Go(func() (err error) {
+		seen, err = l.lookAt(both, one, programs)
+		return err
+	})
+	err = g.Wait()
+	return seen, err
+}
+
+func (l *line) lookAt(ctx context.Context, one *product, programs []*sources.Program) (seen seenCode, err error) {
 	l.looking.Lock()
 	defer l.looking.Unlock()
 	defer frugal()()
@@ -127,29 +148,26 @@ func (one *product) askAgain() bool {
 }
 
 // programs are what the binaries are made of, one for all of them where the files are
-// the same. What went into the binaries is noted on the way.
-func (l *line) programs(ctx context.Context, one *product, bins []*binary.Binary) ([]*sources.Program, error) {
+// the same, and the imports of each.
+func (l *line) programs(ctx context.Context, one *product, bins []*binary.Binary) ([]*sources.Program, []*binary.Imports, error) {
 	var programs []*sources.Program
-	var imports *binary.Imports
-	varies := true
-	for i, platform := range l.repo.Platforms {
-		if varies {
-			var err error
-			if imports, err = l.imports(ctx, one, bins[i]); err != nil {
-				return nil, err
-			}
-			p, err := program.Of(one.service, platform, imports)
-			if err != nil {
-				return nil, err
-			}
-			programs = append(programs, p)
-			varies = program.Varies(one.service, imports)
+	all := make([]*binary.Imports, len(bins))
+	for i, b := range bins {
+		if i > 0 && !program.Varies(one.service, all[i-1]) {
+			all[i] = all[i-1]
+			continue
 		}
-		if err := bins[i].Remember(ctx, one.service, one.toolchain, l.options(), imports); err != nil {
-			return nil, err
+		var err error
+		if all[i], err = l.imports(ctx, one, b); err != nil {
+			return nil, nil, err
 		}
+		p, err := program.Of(one.service, b.Platform, all[i])
+		if err != nil {
+			return nil, nil, err
+		}
+		programs = append(programs, p)
 	}
-	return programs, nil
+	return programs, all, nil
 }
 
 // inputsOf are all that the binaries of a service were made from, none where that is not

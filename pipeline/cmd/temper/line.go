@@ -137,12 +137,20 @@ func (l *line) open(ctx context.Context) (err error) {
 // make takes one service the whole way.
 func (l *line) make(ctx context.Context, svc *service.Service) (*product, error) {
 	ctx = timing.About(ctx, svc.Name, "")
-	one, bins, err := l.assemble(ctx, svc)
+	one, bins, err := l.compile(ctx, svc)
 	if err != nil {
 		return nil, err
 	}
 	if err := l.judge(ctx, one, bins); err != nil {
-		return nil, err
+		if again, _ := altered(bins); !again || ctx.Err() != nil {
+			return nil, err
+		}
+		if one, bins, err = l.compile(ctx, svc); err != nil {
+			return nil, err
+		}
+		if err := l.judge(ctx, one, bins); err != nil {
+			return nil, err
+		}
 	}
 	defer timing.Start(ctx, "describe")()
 	if one.images, err = describe(svc, l.base.Base, one.artifact, bins); err != nil {
@@ -151,9 +159,9 @@ func (l *line) make(ctx context.Context, svc *service.Service) (*product, error)
 	return one, l.state(one)
 }
 
-// assemble takes one service as far as its digest, and says nothing about it.
-// Every platform takes a slot to compile and to compress in.
-func (l *line) assemble(ctx context.Context, svc *service.Service) (*product, []*binary.Binary, error) {
+// compile takes one service as far as its binaries. Every platform takes a slot to
+// compile in.
+func (l *line) compile(ctx context.Context, svc *service.Service) (*product, []*binary.Binary, error) {
 	chosen := timing.Start(ctx, "choose Go")
 	toolchain, err := l.toolchains.Select(ctx, l.repo, svc)
 	chosen()
@@ -182,30 +190,30 @@ func (l *line) assemble(ctx context.Context, svc *service.Service) (*product, []
 	if err := g.Wait(); err != nil {
 		return nil, nil, err
 	}
-	one.source = l.source
 	for _, b := range bins {
 		one.why = append(one.why, compiled{b.Platform.String(), b.Why})
 	}
-	outside, err := binary.Outside(svc, bins...)
+	return one, bins, nil
+}
+
+// assemble puts a service's binaries into its image, and says nothing about it.
+func (l *line) assemble(ctx context.Context, one *product, bins []*binary.Binary) error {
+	defer timing.Start(ctx, "pack")()
+	one.source = l.source
+	outside, err := binary.Outside(one.service, bins...)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	if len(outside) > 0 {
 		one.source.Dirty = true
-		l.outside(svc.Name, outside)
+		l.outside(one.service.Name, outside)
 	}
-	defer timing.Start(ctx, "pack")()
 	opts := image.Options{Cache: filepath.Join(l.cache, "layers"), Created: l.created}
-	if one.artifact, err = image.Assemble(ctx, svc, l.base.Base, opts, bins...); err != nil {
-		if again, _ := altered(bins); again && ctx.Err() == nil {
-			return l.assemble(ctx, svc)
-		}
-		return nil, nil, err
+	if one.artifact, err = image.Assemble(ctx, one.service, l.base.Base, opts, bins...); err != nil {
+		return err
 	}
-	if one.digest, err = one.artifact.Digest(); err != nil {
-		return nil, nil, err
-	}
-	return one, bins, nil
+	one.digest, err = one.artifact.Digest()
+	return err
 }
 
 // altered tells whether one of the binaries is not what it was taken for. It is compiled
@@ -221,13 +229,16 @@ func altered(bins []*binary.Binary) (any bool, err error) {
 	return any, nil
 }
 
-// judge checks the image and the code that it was made from, and starts the
-// service if that is asked for.
+// judge makes the image and checks it and, meanwhile, the code that it is made from,
+// and starts the service if that is asked for.
 func (l *line) judge(ctx context.Context, one *product, bins []*binary.Binary) error {
 	var j *images.Judgement
 	var code *checks.Report
 	g, both := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
+		if err := l.assemble(both, one, bins); err != nil {
+			return err
+		}
 		defer timing.Start(both, "check the image")()
 		opts := images.Options{Memory: l.memory, Why: l.why(both, one, bins)}
 		j, err = images.Check(both, one.service.Name, one.artifact, opts)

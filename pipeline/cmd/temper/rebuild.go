@@ -236,7 +236,10 @@ func (r *rebuilder) again(ctx context.Context, t *telling, out *rebuilt, release
 	if err != nil {
 		return err
 	}
-	one, bins, err := l.assemble(ctx, svc)
+	one, bins, err := l.compile(ctx, svc)
+	if err == nil {
+		err = l.assemble(ctx, one, bins)
+	}
 	if err != nil {
 		return r.explain(tree, fmt.Errorf("rebuilding %s from commit %s: %w", svc.Name, t.Source.Commit, err))
 	}
