@@ -27,6 +27,8 @@ type decoder struct {
 	rules []string
 	// subjects are those of the waivers.
 	subjects []*yaml.Node
+	// outline takes what is not there to be there.
+	outline bool
 }
 
 func decoding(rules ...string) *decoder {
@@ -35,6 +37,7 @@ func decoding(rules ...string) *decoder {
 
 func (r *Repository) decode(data []byte, rules ...string) error {
 	d := decoding(rules...)
+	d.outline = r.outline
 	if root := d.Parse(data); root != nil {
 		r.decodeFile(d, root)
 	}

@@ -69,7 +69,7 @@ func (d *decoder) service(n *yaml.Node, r *Repository, names map[string]int) *Se
 	d.probed(at["probe"], s)
 	if manifests != nil && s.Dir != "" {
 		s.Manifests = strict.Values(&d.Decoder, manifests, "manifests", "[deploy.yaml]", strict.Once(strict.About("manifests", func(text string) (string, error) {
-			return inside(s.Root, s.Dir, text)
+			return d.outlined(s.Dir, text)(inside(s.Root, s.Dir, text))
 		})))
 	}
 	for _, item := range files { // after dir, which they are relative to
@@ -111,7 +111,7 @@ func defaultPath(name string) string { return "/usr/local/bin/" + name }
 func (d *decoder) located(at map[string]*yaml.Node, s *Service) {
 	if v := at["dir"]; v != nil {
 		s.Dir = strict.Value(&d.Decoder, v, "dir", strict.About("dir", func(text string) (string, error) {
-			return insideFolder(s.Root, s.Root, text)
+			return d.outlined(s.Root, text)(insideFolder(s.Root, s.Root, text))
 		}))
 	}
 	v := at["package"]
@@ -119,7 +119,7 @@ func (d *decoder) located(at map[string]*yaml.Node, s *Service) {
 		return
 	}
 	s.Package = strict.Value(&d.Decoder, v, "package", strict.About("package", func(text string) (string, error) {
-		folder, err := packageFolder(s.Root, s.Dir, text)
+		folder, err := d.outlined(s.Dir, text)(packageFolder(s.Root, s.Dir, text))
 		if err != nil {
 			return "", err
 		}
@@ -159,7 +159,7 @@ func (d *decoder) files(n *yaml.Node, s *Service) Files {
 				if s.Dir == "" {
 					return "", nil // dir is wrong, and said to be
 				}
-				return inside(s.Root, s.Dir, text)
+				return d.outlined(s.Dir, text)(inside(s.Root, s.Dir, text))
 			}))
 		},
 		"to": func(v *yaml.Node) {

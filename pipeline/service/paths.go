@@ -25,7 +25,7 @@ func inside(root, from, text string) (string, error) {
 	}
 	found, err := filepath.EvalSymlinks(joined)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("there is no %s in the repository", slashed(root, joined))
+		return "", absent(slashed(root, joined))
 	}
 	if err != nil {
 		return "", fmt.Errorf("looking at %q: %w", text, err)
@@ -35,6 +35,11 @@ func inside(root, from, text string) (string, error) {
 	}
 	return found, nil
 }
+
+// absent is a path of a repository in which it is not.
+type absent string
+
+func (a absent) Error() string { return fmt.Sprintf("there is no %s in the repository", string(a)) }
 
 // insideFolder is inside for what must be a folder.
 func insideFolder(root, from, text string) (string, error) {

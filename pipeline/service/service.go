@@ -65,6 +65,8 @@ type Repository struct {
 
 	// subjects are where they name services.
 	subjects []*yaml.Node
+	// outline is set where the sources need not be there.
+	outline bool
 }
 
 // A Service is one main package and the image that it becomes.

@@ -24,9 +24,11 @@ func packageFolder(root, dir, text string) (string, error) {
 // code is for the compiler to say.
 func (d *decoder) source(at *yaml.Node, s *Service, r *Repository) {
 	folder := filepath.Join(s.Dir, filepath.FromSlash(s.Package))
-	if err := mainPackage(folder, slashed(s.Root, folder), s.BuildTags, r.firstPlatform()); err != nil {
-		d.Wrong(at, "%v", err)
-		return
+	if !d.outline {
+		if err := mainPackage(folder, slashed(s.Root, folder), s.BuildTags, r.firstPlatform()); err != nil {
+			d.Wrong(at, "%v", err)
+			return
+		}
 	}
 	if err := s.place(); err != nil {
 		d.Wrong(at, "%v", err)

@@ -13,10 +13,11 @@ import (
 
 // servicesFlags are those of temper services.
 type servicesFlags struct {
-	dir    string
-	over   service.Override
-	json   bool
-	inputs bool
+	dir     string
+	over    service.Override
+	json    bool
+	inputs  bool
+	outline bool
 }
 
 func newServices(p *person) *cobra.Command {
@@ -28,11 +29,19 @@ func newServices(p *person) *cobra.Command {
 every main package, with the folder of the main package and the Go release that will
 compile it. It compiles nothing. With --inputs its JSON also says which files and
 folders of the repository may go into each service: where none of them has changed, nor
-temper.yaml, nor a go.mod, go.sum or go.work, the image is the same.`,
+temper.yaml, nor a go.mod, go.sum or go.work, the image is the same. With --outline it
+reads temper.yaml and these files alone, no code need be there, and its JSON says whose
+modules may go into each service.`,
 		Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if f.inputs && !f.json {
 				return usagef("--inputs is for --json").hint("temper services --json --inputs")
+			}
+			if f.outline && !f.json {
+				return usagef("--outline is for --json").hint("temper services --json --outline")
+			}
+			if f.outline && f.inputs {
+				return usagef("--outline reads no code, and --inputs is what the code says").hint("temper services --json --inputs")
 			}
 			list, err := listServices(c.Context(), f)
 			if err != nil {
@@ -52,6 +61,7 @@ temper.yaml, nor a go.mod, go.sum or go.work, the image is the same.`,
 	cmd.Flags().StringVarP(&f.dir, "chdir", "C", ".", "look at what is in `DIR`")
 	overriding(cmd, &f.over)
 	cmd.Flags().BoolVar(&f.json, "json", false, "write one JSON object")
+	cmd.Flags().BoolVar(&f.outline, "outline", false, "look at temper.yaml, go.work and go.mod alone, with --json")
 	cmd.Flags().BoolVar(&f.inputs, "inputs", false, "list what goes into each service as well, with --json")
 	return cmd
 }
@@ -76,6 +86,9 @@ type listedService struct {
 	// Manifests are the Kubernetes manifests that temper.yaml names, likewise.
 	Manifests []string `json:"manifests,omitempty"`
 	Inputs    []string `json:"inputs,omitempty"`
+	// Modules are the folders of the modules whose code may go into the service, as far
+	// as --outline can tell: likewise.
+	Modules []string `json:"modules,omitempty"`
 }
 
 type listedPlatform struct {
@@ -86,7 +99,13 @@ type listedPlatform struct {
 }
 
 func listServices(ctx context.Context, f servicesFlags) ([]listedService, error) {
-	repo, err := service.Load(ctx, f.dir, ruleNames()...)
+	load := func(dir string, rules ...string) (*service.Repository, error) {
+		return service.Load(ctx, dir, rules...)
+	}
+	if f.outline {
+		load = service.LoadOutline
+	}
+	repo, err := load(f.dir, ruleNames()...)
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +145,16 @@ func listServices(ctx context.Context, f servicesFlags) ([]listedService, error)
 		one.Manifests = outermost(one.Manifests)
 		if f.inputs {
 			one.Inputs = inputs(svc)
+		}
+		if f.outline {
+			modules, err := svc.LocalModules()
+			if err != nil {
+				return nil, err
+			}
+			for _, folder := range modules {
+				one.Modules = append(one.Modules, relative(svc.Root, folder))
+			}
+			one.Modules = outermost(one.Modules)
 		}
 		list = append(list, one)
 	}
