@@ -20,7 +20,7 @@ type Built struct {
 // named. What is wrong with any of them is one error, in the order of the names:
 // a [*NoError] where rules are broken and nothing worse.
 func (p *Pipeline) Layouts(ctx context.Context, names ...string) ([]Built, error) {
-	list, err := p.Services(ctx)
+	list, err := p.plan(ctx)
 	if err != nil {
 		return nil, err
 	}

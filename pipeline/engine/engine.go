@@ -163,6 +163,9 @@ type Service struct {
 	Inputs []string `json:"inputs"`
 	// Manifests are the Kubernetes manifests that temper.yaml names.
 	Manifests []string `json:"manifests"`
+	// Modules are the folders of the modules whose code may go into the service, where
+	// no code was looked at.
+	Modules []string `json:"modules"`
 }
 
 // A Platform is one that a service is built for.
@@ -179,10 +182,19 @@ func (p *Pipeline) Services(ctx context.Context) ([]Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	said, err := run(ctx, c, append([]string{"services", "--json", "--inputs", "-C", sourceDir}, p.overrides()...)...)
+	said, err := p.list(ctx, c, "--inputs")
 	if err != nil {
 		return nil, err
 	}
+	return listed(said)
+}
+
+// list asks temper for the services.
+func (p *Pipeline) list(ctx context.Context, c *dagger.Container, how string) (spoken, error) {
+	return run(ctx, c, append([]string{"services", "--json", how, "-C", sourceDir}, p.overrides()...)...)
+}
+
+func listed(said spoken) ([]Service, error) {
 	var list struct {
 		Services []Service `json:"services"`
 	}
@@ -257,7 +269,7 @@ func (p *Pipeline) modules() (*dagger.Directory, error) {
 // provenance and report. An image that breaks a rule is an error that shows
 // what was found; [Pipeline.LayoutAnyway] returns it all the same.
 func (p *Pipeline) Layout(ctx context.Context, name string) (*dagger.Directory, error) {
-	list, err := p.Services(ctx)
+	list, err := p.plan(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -275,7 +287,7 @@ func (p *Pipeline) layout(ctx context.Context, list []Service, name string) (*da
 // LayoutAnyway is [Pipeline.Layout] for those who want to look at an image
 // that breaks rules. A service that does not compile is still an error.
 func (p *Pipeline) LayoutAnyway(ctx context.Context, name string) (*dagger.Directory, error) {
-	list, err := p.Services(ctx)
+	list, err := p.plan(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -70,6 +70,8 @@ type engineStandIn struct {
 	// temper services --json prints.
 	exit             int
 	stderr, services string
+	// outline is what it exits with where it is asked without the code.
+	outline int
 	// broken is what a step that fetches said before it failed, which the
 	// engine tells whoever asks for the exit code of a step after it.
 	broken string
@@ -150,7 +152,10 @@ func (e *engineStandIn) answer(f *ast.Field, chain []string, into map[string]any
 func (e *engineStandIn) leaf(f *ast.Field, text string) any {
 	switch f.Name {
 	case "exitCode":
-		if strings.Contains(text, `"services"`) {
+		switch {
+		case strings.Contains(text, `"--outline"`):
+			return e.outline
+		case strings.Contains(text, `"services"`):
 			return 0
 		}
 		return e.exit
@@ -257,6 +262,54 @@ func TestLayout(t *testing.T) {
 	}
 	if strings.Contains(got, "shop:stock") {
 		t.Error("building orders mounts a cache volume of stock")
+	}
+}
+
+// Where each service has modules of its own nobody looks at the code to know what goes
+// into it; where two share one, or it cannot be told, the code is asked.
+func TestServicesApart(t *testing.T) {
+	ctx := context.Background()
+	apart := strings.NewReplacer(`"inputs": ["cmd/orders", "internal"]`, `"modules": ["lib", "orders"]`, `"inputs": ["."]`, `"modules": ["stock"]`).Replace(twoServices)
+	for _, tc := range []struct {
+		name, services string
+		asked          bool
+	}{
+		{"their own", apart, false},
+		{"one below the other", strings.Replace(apart, `["stock"]`, `["lib/stock"]`, 1), true},
+		{"the same", strings.Replace(apart, `["stock"]`, `["lib", "stock"]`, 1), true},
+		{"the whole repository", strings.Replace(apart, `["stock"]`, `["."]`, 1), true},
+		{"a name beside", strings.Replace(apart, `["stock"]`, `["library"]`, 1), false},
+		{"no modules", twoServices, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p, e := pipeline(t, Options{})
+			e.services = tc.services
+			if _, err := p.Layout(ctx, "orders"); err != nil {
+				t.Fatal(err)
+			}
+			var all []string
+			for _, id := range e.ids {
+				all = append(all, id)
+			}
+			asked := strings.Join(append(all, e.log...), "\n\n")
+			if got := strings.Contains(asked, `"--inputs"`); got != tc.asked {
+				t.Errorf("the code is asked: %v, want %v", got, tc.asked)
+			}
+			if narrowed := strings.Contains(asked, `"temper.yaml","lib","orders","*[Ll]`); !tc.asked && !narrowed {
+				t.Error("the build of orders sees other sources than those of its modules and the licences")
+			}
+			if strings.Contains(asked, `"temper.yaml","stock"`) {
+				t.Error("the build of orders sees the sources of stock")
+			}
+		})
+	}
+	p, e := pipeline(t, Options{})
+	e.services, e.outline = apart, 1
+	if _, err := p.Layout(ctx, "orders"); err != nil {
+		t.Fatal(err)
+	}
+	if asked := strings.Join(e.log, "\n"); !strings.Contains(asked, `"--inputs"`) {
+		t.Error("where temper.yaml alone does not tell, the code is not asked")
 	}
 }
 

@@ -50,7 +50,7 @@ var privileged = dagger.ContainerWithExecOpts{InsecureRootCapabilities: true}
 
 // probing is a container with a layout and what temper.yaml promises.
 func (p *Pipeline) probing(ctx context.Context, layout *dagger.Directory) (*dagger.Container, error) {
-	list, err := p.Services(ctx)
+	list, err := p.plan(ctx)
 	if err != nil {
 		return nil, err
 	}
