@@ -27,6 +27,9 @@ type Image struct {
 	// Writes are the paths that the service writes to, as far as they are known:
 	// the volumes of its configuration, and what was seen while it ran.
 	Writes []string
+	// Creates are what its code writes to by constant absolute paths; none where that
+	// is not known.
+	Creates []Creation
 	// Go is the release that compiled the entrypoint, such as "go1.26.8", and
 	// Debug the GODEBUG settings that its go.mod comes to; empty where the
 	// entrypoint is no Go program.
@@ -39,6 +42,15 @@ type Image struct {
 	Guarded bool
 	// Look returns what is at an absolute path in the image, after all links.
 	Look func(path string) (File, bool)
+}
+
+// A Creation is a file that a service writes, or a folder that it makes, by a path that
+// stands in its code.
+type Creation struct {
+	Path   string
+	Folder bool
+	// At is where in the code, for people.
+	At string
 }
 
 // A File is what is at a path of an image.
@@ -75,7 +87,7 @@ func (s *Set) CheckAgainst(ctx context.Context, image func(reference string) *Im
 }
 
 // ImageRules are the rules about an object and the images that it runs.
-var ImageRules = []*checks.Check[*Deployed]{runCommand, runGo, runHost, runMemory, runMounts, runPorts, runUser, runWrites}
+var ImageRules = []*checks.Check[*Deployed]{runCommand, runFiles, runGo, runHost, runMemory, runMounts, runPorts, runUser, runWrites}
 
 // A run is a container, and the image that it runs.
 type run struct {
@@ -152,7 +164,7 @@ func (r run) mount(of string) int {
 	best, most := -1, -1
 	for i, m := range r.VolumeMounts {
 		at := slashpath.Clean("/" + m.MountPath)
-		if (of == at || at == "/" || strings.HasPrefix(of, at+"/")) && len(at) > most {
+		if under(of, at) && len(at) > most {
 			best, most = i, len(at)
 		}
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 // ImageOf is what an image tells of itself to the rules that hold a manifest
-// against it: all but what only its service knows, by which names it answers and
-// what else than its volumes it writes to.
+// against it: all but what only its service and its code know, by which names it
+// answers and what else than its volumes it writes to.
 func ImageOf(name string, img *images.Image) *Image {
 	config := img.Config.Config
 	out := &Image{

@@ -220,19 +220,68 @@ volumeMounts: [{name: tmp, mountPath: /tmp}].`,
 		}
 		for _, dir := range r.image.Writes {
 			dir = slashpath.Clean("/" + dir)
-			fix := fmt.Sprintf("volumeMounts: [{name: NAME, mountPath: %s}], with volumes: [{name: NAME, emptyDir: {sizeLimit: 64Mi}}]", dir)
-			i := r.mount(dir)
-			if i < 0 {
-				out.here(r.container.at.join("volumeMounts"), fix, "%s writes to %s, and the root is only read", r.image.Name, dir)
-				continue
-			}
-			m := r.VolumeMounts[i]
-			v := r.volume(m.Name)
-			if m.ReadOnly || v != nil && (v.ConfigMap != nil || v.Secret != nil || v.DownwardAPI != nil || v.Projected != nil || v.Image != nil) {
-				out.here(r.container.at.join("volumeMounts", i), fix, "%s writes to %s, and the volume there is only read", r.image.Name, dir)
-			}
+			r.writes(out, dir, dir, "")
 		}
 	}),
+}
+
+// writes reports that the container cannot write to a path, if it is so; below is the
+// folder to mount a volume on, and from where the code says so.
+func (r run) writes(out *pass, path, below, from string) {
+	fix := fmt.Sprintf("volumeMounts: [{name: NAME, mountPath: %s}], with volumes: [{name: NAME, emptyDir: {sizeLimit: 64Mi}}]", below)
+	if below == "/" {
+		fix = "write below a folder of its own, and mount a volume there"
+	}
+	i := r.mount(path)
+	if i < 0 {
+		out.here(r.container.at.join("volumeMounts"), fix, "%s writes to %s%s, and the root is only read", r.image.Name, path, from)
+		return
+	}
+	m := r.VolumeMounts[i]
+	v := r.volume(m.Name)
+	if m.ReadOnly || v != nil && (v.ConfigMap != nil || v.Secret != nil || v.DownwardAPI != nil || v.Projected != nil || v.Image != nil) {
+		out.here(r.container.at.join("volumeMounts", i), fix, "%s writes to %s%s, and the volume there is only read", r.image.Name, path, from)
+	}
+}
+
+var runFiles = &checks.Check[*Deployed]{
+	Rule: checks.Rule{
+		Name:     "run-files",
+		Severity: checks.Warning,
+		Source:   "https://kubernetes.io/docs/tasks/configure-pod-container/security-context/#set-the-security-context-for-a-container",
+		Doc: `where the root is only read, a volume is mounted on what the service's code writes to by name
+
+A path that stands in the code is where it writes, wherever it runs. With
+readOnlyRootFilesystem and no volume there, that is an error when the code is
+reached: at the start if all goes well, and else in production.
+
+Mount an emptyDir there, or another volume: volumes: [{name: state, emptyDir:
+{sizeLimit: 64Mi}}] and volumeMounts: [{name: state, mountPath: /var/lib/orders}].
+What code is never reached in the pod is for a waiver to say.`,
+	},
+	Run: eachRun(func(r run, out *pass) {
+		if !r.readOnly() {
+			return
+		}
+		for _, c := range r.image.Creates {
+			if slices.ContainsFunc(r.image.Writes, func(dir string) bool { return under(c.Path, slashpath.Clean("/"+dir)) }) {
+				continue // which the rule run-writes tells
+			}
+			below := slashpath.Dir(c.Path)
+			if c.Folder {
+				if f, ok := r.image.Look(c.Path); ok && f.Mode.IsDir() {
+					continue // there is nothing to make
+				}
+				below = c.Path
+			}
+			r.writes(out, c.Path, below, " ("+c.At+")")
+		}
+	}),
+}
+
+// under tells that a path is that of a folder, or of what is in it.
+func under(path, dir string) bool {
+	return path == dir || dir == "/" || strings.HasPrefix(path, dir+"/")
 }
 
 var runGo = &checks.Check[*Deployed]{

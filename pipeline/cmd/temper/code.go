@@ -38,8 +38,9 @@ func seenBefore(cache string) (*memory.Folder, error) {
 
 // seenCode is what is remembered of the code of a service, by the inputs of its binaries.
 type seenCode struct {
-	Report *checks.Report
-	Hosts  sources.HostCheck
+	Report  *checks.Report
+	Hosts   sources.HostCheck
+	Creates []sources.Creation
 }
 
 // remembered is what find has found before, from the same things, or what it finds now.
@@ -80,7 +81,7 @@ func (l *line) code(ctx context.Context, one *product, bins []*binary.Binary) (*
 		from, look = inputsOf(one.service, bins), func() (seenCode, error) { return seen, nil }
 	}
 	seen, err := remembered(l.judged, from, look)
-	one.hosts = seen.Hosts
+	one.hosts, one.creates = seen.Hosts, seen.Creates
 	return seen.Report, err
 }
 
@@ -123,6 +124,9 @@ func (l *line) lookAt(ctx context.Context, one *product, programs []*sources.Pro
 	defer frugal()()
 	if len(one.service.Manifests) > 0 {
 		if seen.Hosts, err = sources.HostCheckOf(ctx, l.looked, programs...); err != nil {
+			return seen, err
+		}
+		if seen.Creates, err = sources.CreationsOf(ctx, l.looked, programs...); err != nil {
 			return seen, err
 		}
 	}

@@ -165,6 +165,9 @@ func (l *line) deployed(ctx context.Context, m *manifestReader, products []*prod
 			if one.hosts.Checked && !one.hosts.Undecided {
 				d.image.Guarded, d.image.Exempt = true, append(d.image.Exempt, one.hosts.Paths...)
 			}
+			for _, c := range one.creates {
+				d.image.Creates = append(d.image.Creates, workloads.Creation{Path: c.Path, Folder: c.Folder, At: fmt.Sprintf("%s:%d", c.File, c.Line)})
+			}
 			m.against = append(m.against, d)
 		}
 	}

@@ -83,8 +83,10 @@ type product struct {
 	// why says of each binary what made it be compiled, nothing if it was not.
 	why    []compiled
 	report *checks.Report
-	// hosts are what its code does about names that are not its own, if it has manifests.
-	hosts sources.HostCheck
+	// hosts are what its code does about names that are not its own, and creates what it
+	// writes to by name, if it has manifests.
+	hosts   sources.HostCheck
+	creates []sources.Creation
 	// deployable is what its manifests are held against.
 	deployable *deployable
 	// depicted is what the page shows of the images, if there is to be one.
