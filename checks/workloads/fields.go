@@ -90,8 +90,8 @@ func (t *typer) fit(n *node, into reflect.Value) {
 		known := fieldsOf(want)
 		for i := range n.fields {
 			f := &n.fields[i]
-			if sub, ok := known[f.name]; ok {
-				t.below(f.name, f.value, into.FieldByIndex(sub.Index))
+			if index := known.find(f.name); index != nil {
+				t.below(f.name, f.value, into.FieldByIndex(index))
 				continue
 			}
 			if len(t.faults) < maxPlaces {
@@ -170,10 +170,10 @@ func (t *typer) fit(n *node, into reflect.Value) {
 }
 
 // unknown reports a field that the type does not have.
-func (t *typer) unknown(name string, known map[string]reflect.StructField, want reflect.Type) {
+func (t *typer) unknown(name string, known structFields, want reflect.Type) {
 	var names []string
-	for name := range known {
-		names = append(names, name)
+	for _, f := range known {
+		names = append(names, f.name)
 	}
 	fix := ""
 	if near := checks.Nearest(name, names); near != "" {
@@ -302,54 +302,74 @@ func (t *typer) quantity(n *node, into reflect.Value) {
 // away: below a field of the struct.
 func homeOf(name string, want reflect.Type) string {
 	if want == reflect.TypeFor[corev1.PodSecurityContext]() {
-		if _, ok := fieldsOf(reflect.TypeFor[corev1.SecurityContext]())[name]; ok {
+		if fieldsOf(reflect.TypeFor[corev1.SecurityContext]()).find(name) != nil {
 			return "it belongs below securityContext of each container"
 		}
 	}
 	fields := fieldsOf(want)
 	for _, home := range []string{"securityContext", "resources", "spec", "template", "metadata"} {
-		field, ok := fields[home]
-		if !ok {
+		index := fields.find(home)
+		if index == nil {
 			continue
 		}
-		sub := field.Type
+		sub := want.FieldByIndex(index).Type
 		for sub.Kind() == reflect.Pointer {
 			sub = sub.Elem()
 		}
 		if sub.Kind() != reflect.Struct {
 			continue
 		}
-		if _, ok := fieldsOf(sub)[name]; ok {
+		if fieldsOf(sub).find(name) != nil {
 			return fmt.Sprintf("it belongs below %s", home)
 		}
 	}
 	return ""
 }
 
-var structs sync.Map // of maps from a field's name to it, by type
+// structFields are those of a struct by their names in JSON, each with its index from
+// that struct on. There are few enough to look at each.
+type structFields []struct {
+	name  string
+	index []int
+}
 
-// fieldsOf returns the fields of a struct by their names in JSON, each with its
-// index from that struct on.
-func fieldsOf(t reflect.Type) map[string]reflect.StructField {
-	if known, ok := structs.Load(t); ok {
-		return known.(map[string]reflect.StructField)
+// find returns the index of a field, nil where there is none of the name.
+func (s structFields) find(name string) []int {
+	for i := range s {
+		if s[i].name == name {
+			return s[i].index
+		}
 	}
-	fields := make(map[string]reflect.StructField)
+	return nil
+}
+
+var structs sync.Map // of structFields, by type
+
+// fieldsOf returns the fields of a struct, with those of structs that it embeds.
+func fieldsOf(t reflect.Type) structFields {
+	if known, ok := structs.Load(t); ok {
+		return known.(structFields)
+	}
+	fields := make(structFields, 0, t.NumField())
 	for i := range t.NumField() {
 		f := t.Field(i)
 		tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case tag == "-" || !f.IsExported():
+			continue
 		case f.Anonymous && tag == "" && f.Type.Kind() == reflect.Struct:
-			for name, sub := range fieldsOf(f.Type) {
-				sub.Index = append([]int{i}, sub.Index...)
-				fields[name] = sub
+			for _, sub := range fieldsOf(f.Type) {
+				sub.index = append([]int{i}, sub.index...)
+				fields = append(fields, sub)
 			}
-		case tag != "":
-			fields[tag] = f
-		default:
-			fields[f.Name] = f
+			continue
+		case tag == "":
+			tag = f.Name
 		}
+		fields = append(fields, struct {
+			name  string
+			index []int
+		}{tag, f.Index})
 	}
 	structs.Store(t, fields)
 	return fields

@@ -64,9 +64,9 @@ func sample(t reflect.Type, depth int, fields *int) string {
 			return "{}"
 		}
 		var all []string
-		for name, f := range fieldsOf(t) {
+		for _, f := range fieldsOf(t) {
 			*fields++
-			all = append(all, fmt.Sprintf("%q:%s", name, sample(f.Type, depth+1, fields)))
+			all = append(all, fmt.Sprintf("%q:%s", f.name, sample(t.FieldByIndex(f.index).Type, depth+1, fields)))
 		}
 		return "{" + strings.Join(all, ",") + "}"
 	case reflect.Map:

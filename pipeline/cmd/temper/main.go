@@ -121,7 +121,6 @@ distroless, non-root, reproducible; it checks them, signs them with their SBOM a
 provenance, and verifies all of it in one call.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Version:       version(),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usagef("there is no command %q", args[0]).hint("temper help")
@@ -143,6 +142,7 @@ provenance, and verifies all of it in one call.`,
 			return root
 		}
 	}
+	root.Version = version()
 	for _, v := range verbs {
 		root.AddCommand(v.make(p))
 	}
