@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"temper/checks"
+	"temper/checks/executables"
 	"temper/checks/memory"
 	"temper/checks/sources"
 	"temper/pipeline/binary"
@@ -381,7 +382,7 @@ func (one codeFolder) judge(ctx context.Context, dir, limit string, memory *sour
 	sum := sha256.New()
 	var reports []*checks.Report
 	for _, module := range one.modules {
-		r, err := moduleReport(ctx, module, limit)
+		r, err := moduleReport(ctx, module, limit, one.imported())
 		if err != nil {
 			return nil, err
 		}
@@ -418,6 +419,23 @@ func (one codeFolder) judge(ctx context.Context, dir, limit string, memory *sour
 	}
 	subject := checks.Subject{Name: one.name, Digest: "sha256:" + hex.EncodeToString(sum.Sum(nil))}
 	return waive(checks.Join(&checks.Report{Subject: subject}, reports...), one.accepted(), time.Now())
+}
+
+// imported are the debug modules that the folder's own code imports, of which debug-import
+// tells.
+func (one codeFolder) imported() (all []string) {
+	for _, p := range one.programs {
+		for _, pkg := range p.Packages {
+			if pkg.Own {
+				for _, path := range pkg.Direct {
+					if debug, _ := executables.DebugModule(path); debug != "" {
+						all = append(all, debug)
+					}
+				}
+			}
+		}
+	}
+	return all
 }
 
 // accepted are the folder's waivers of rules about sources. The code of all services is

@@ -285,8 +285,8 @@ func readPatches(dir, file string, patches map[string]string) error {
 }
 
 // moduleReport judges a Go module by what its go.mod asks for, and by the limit that
-// manifests set for the CPU. What is linked into its services only a build knows.
-func moduleReport(ctx context.Context, dir, limit string) (*checks.Report, error) {
+// manifests set for the CPU. Of the modules that its code imports other rules tell.
+func moduleReport(ctx context.Context, dir, limit string, imported []string) (*checks.Report, error) {
 	path, err := filepath.Abs(filepath.Join(dir, "go.mod"))
 	if err != nil {
 		return nil, err
@@ -295,7 +295,7 @@ func moduleReport(ctx context.Context, dir, limit string) (*checks.Report, error
 	if !exists(root, ".git") {
 		root = ""
 	}
-	mod, err := sources.Open(path, root, called(filepath.Join(dir, "go.mod")), nil)
+	mod, err := sources.Open(path, root, called(filepath.Join(dir, "go.mod")), imported)
 	if err != nil {
 		return nil, err
 	}
