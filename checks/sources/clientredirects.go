@@ -45,6 +45,10 @@ a client asks, there is a notice and no finding: they may be trusted, or not.`,
 			if p.takesAlong(s, c) != "" || s.toldOf(c) {
 				continue // client-credentials says so, and more
 			}
+			if c.instead != "" {
+				p.undecided(c.at, "%s follows redirects to anywhere, for it has no CheckRedirect, and is taken where %s is nil", c.made, c.instead)
+				continue
+			}
 			if s.operators(c) {
 				p.undecided(c.at, "%s follows redirects to anywhere, for it has no CheckRedirect, and asks servers that are a matter of configuration", c.made)
 				continue

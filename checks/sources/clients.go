@@ -2,6 +2,7 @@ package sources
 
 import (
 	"go/ast"
+	"go/token"
 	"go/types"
 	"reflect"
 	"slices"
@@ -79,8 +80,10 @@ type client struct {
 	from *returnsClient
 	// maker is that function.
 	maker *types.Func
-	// common tells that it is http.DefaultClient.
-	common bool
+	// common tells that it is http.DefaultClient, and instead is what it is taken for where
+	// that is nil, empty if it is taken anyway.
+	common  bool
+	instead string
 	// escapes names what has it and may set fields that nobody sees, and handed tells
 	// that something else than the package has it.
 	escapes string
@@ -342,8 +345,30 @@ func (s *clientSet) use(id *ast.Ident, parents []ast.Node) {
 		}
 	}
 	if s.untouched() {
-		s.add("Client", &client{at: at, key: s.common, made: "http.DefaultClient", common: true})
+		s.add("Client", &client{at: at, key: s.common, made: "http.DefaultClient", common: true, instead: s.instead(at, parents[:i+1])})
 	}
+}
+
+// instead is what http.DefaultClient is taken for where that is nil: a parameter, or a field
+// that others fill.
+func (s *clientSet) instead(at ast.Node, parents []ast.Node) string {
+	assign, ok := parents[len(parents)-1].(*ast.AssignStmt)
+	if !ok || len(assign.Lhs) != 1 || assign.Rhs[0] != at || len(parents) < 3 {
+		return ""
+	}
+	branch, ok := parents[len(parents)-3].(*ast.IfStmt)
+	if !ok || ast.Node(branch.Body) != parents[len(parents)-2] {
+		return ""
+	}
+	cond, ok := ast.Unparen(branch.Cond).(*ast.BinaryExpr)
+	to := types.ExprString(assign.Lhs[0])
+	if !ok || cond.Op != token.EQL || !s.TypesInfo.Types[cond.Y].IsNil() || types.ExprString(cond.X) != to {
+		return ""
+	}
+	if o, ok := s.Key(flow.Value{Expr: assign.Lhs[0]}).(*types.Var); !ok || !o.IsField() && !s.params[o] {
+		return ""
+	}
+	return to
 }
 
 // untouched tells that the package puts no client of its own into http.DefaultClient.
