@@ -62,3 +62,13 @@ func f() {
 		t.Errorf("reported (-want +got):\n%s", diff)
 	}
 }
+
+// Some drivers write go before the version of a module's language.
+func TestVersionsOfOtherDrivers(t *testing.T) {
+	for says, old := range map[string]bool{"go1.26.0": false, "1.26": false, "go1.21": true, "1.21": true, "": false} {
+		p := &pass{Pass: &analysis.Pass{Module: &analysis.Module{GoVersion: says}}}
+		if got := p.oldServers(nil); got != old {
+			t.Errorf("servers of a module that says %q are old: %v, want %v", says, got, old)
+		}
+	}
+}

@@ -127,13 +127,19 @@ func (p *pass) directives() []directive {
 	return all
 }
 
+// goLine is the language version of the module, such as 1.26, empty where nobody says so.
+// Drivers write it with go before it, or without.
+func (p *pass) goLine() string {
+	if p.Module == nil {
+		return ""
+	}
+	return strings.TrimPrefix(p.Module.GoVersion, "go")
+}
+
 // oldServers tells whether servers speak TLS 1.0 for what go.mod says.
 // https://go.dev/doc/go1.22#crypto/tls
 func (p *pass) oldServers(debug []directive) bool {
-	says := ""
-	if p.Module != nil {
-		says = p.Module.GoVersion
-	}
+	says := p.goLine()
 	for _, d := range debug {
 		switch d.name {
 		case "tls10server":
@@ -149,7 +155,7 @@ func (p *pass) oldServers(debug []directive) bool {
 func (p *pass) unversioned() {
 	const fix = "set MinVersion: tls.VersionTLS12, or go mod edit -go=1.22 or later"
 	said := func(at analysis.Range) {
-		p.report(at, fix, "go.mod says go %s, by which a server that says no MinVersion speaks TLS 1.0", p.Module.GoVersion)
+		p.report(at, fix, "go.mod says go %s, by which a server that says no MinVersion speaks TLS 1.0", p.goLine())
 	}
 	p.setups("crypto/tls", "Config", func(s *setup) {
 		if len(s.field("MinVersion")) == 0 && p.serves(s) {
