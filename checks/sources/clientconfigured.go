@@ -400,12 +400,9 @@ func (s *clientSet) mentionsRequest(e ast.Expr) (mentions bool) {
 // somebody sends.
 var decoders = []string{"Decode", "Unmarshal", "Bind", "BindJSON", "ShouldBind", "ShouldBindJSON", "ReadJSON", "DecodeJSON", "BodyParser"}
 
-// decoded are the types that the package decodes from requests.
-func (s *clientSet) decoded() map[*types.Named]bool {
-	if s.decodes != nil {
-		return s.decodes
-	}
-	s.decodes = make(map[*types.Named]bool)
+// decodes are the types that the package decodes from requests.
+func (s *clientSet) decodes() map[*types.Named]bool {
+	found := make(map[*types.Named]bool)
 	for _, call := range s.Calls {
 		fn := s.Callee(call)
 		if fn == nil || len(call.Args) == 0 || !slices.Contains(decoders, fn.Name()) {
@@ -423,18 +420,15 @@ func (s *clientSet) decoded() map[*types.Named]bool {
 			}
 		}
 		if named, ok := types.Unalias(deref(s.TypesInfo.TypeOf(call.Args[len(call.Args)-1]))).(*types.Named); ok && request {
-			s.decodes[named.Origin()] = true
+			found[named.Origin()] = true
 		}
 	}
-	return s.decodes
+	return found
 }
 
-// flags are the variables that a flag or the environment is read into.
-func (s *clientSet) flags() map[*types.Var]bool {
-	if s.flagged != nil {
-		return s.flagged
-	}
-	s.flagged = make(map[*types.Var]bool)
+// flagged are the variables that a flag or the environment is read into.
+func (s *clientSet) flagged() map[*types.Var]bool {
+	found := make(map[*types.Var]bool)
 	for _, call := range s.Calls {
 		fn := s.Callee(call)
 		if fn == nil || fn.Pkg() == nil || len(call.Args) == 0 || !slices.Contains(settings, fn.Pkg().Path()) {
@@ -445,8 +439,8 @@ func (s *clientSet) flags() map[*types.Var]bool {
 			continue
 		}
 		if o, ok := s.Key(flow.Value{Expr: to.X}).(*types.Var); ok {
-			s.flagged[o] = true
+			found[o] = true
 		}
 	}
-	return s.flagged
+	return found
 }

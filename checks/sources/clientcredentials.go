@@ -63,11 +63,7 @@ type leak struct {
 	header string
 }
 
-func (s *clientSet) leaking() []leak {
-	if s.leaksKnown {
-		return s.allLeaks
-	}
-	s.leaksKnown = true
+func (s *clientSet) leakings() (all []leak) {
 	requests := s.requests()
 	for _, send := range s.sendings {
 		if send.method != "Do" || len(send.call.Args) != 1 || !s.leak(send) {
@@ -75,12 +71,12 @@ func (s *clientSet) leaking() []leak {
 		}
 		for _, o := range s.sent(send.call.Args[0], 0) {
 			if header := requests[s.Key(o)]; header != "" && !s.near(o) {
-				s.allLeaks = append(s.allLeaks, leak{send, header})
+				all = append(all, leak{send, header})
 				break
 			}
 		}
 	}
-	return s.allLeaks
+	return all
 }
 
 // toldOf tells that client-credentials tells of a client, where it sends. What is common

@@ -6,6 +6,7 @@ import (
 	"go/types"
 	"reflect"
 	"slices"
+	"sync"
 
 	"golang.org/x/tools/go/analysis"
 
@@ -25,6 +26,7 @@ var clients = &analysis.Analyzer{
 			Pass: p, Index: p.ResultOf[flow.Analyzer].(*flow.Index),
 			by: make(map[any]*client), stands: make(map[*types.Var][]*client), params: make(map[*types.Var]bool),
 		}
+		s.decoded, s.flags, s.leaking = sync.OnceValue(s.decodes), sync.OnceValue(s.flagged), sync.OnceValue(s.leakings)
 		s.find()
 		s.follow()
 		s.fill()
@@ -51,12 +53,12 @@ type clientSet struct {
 	params map[*types.Var]bool
 	// common is http.DefaultClient, nil where the package does not import net/http.
 	common types.Object
-	// decodes and flagged are what is read from requests and from flags, and allLeaks the
-	// calls that take credentials along, when somebody has asked.
-	decodes    map[*types.Named]bool
-	flagged    map[*types.Var]bool
-	allLeaks   []leak
-	leaksKnown bool
+	// decoded and flags are what is read from requests and from flags, and leaking the
+	// calls that take credentials along: once somebody asks, and some drivers run several
+	// rules at once that do.
+	decoded func() map[*types.Named]bool
+	flags   func() map[*types.Var]bool
+	leaking func() []leak
 }
 
 // A client is a place where an http.Client is made; a transport is described by the
