@@ -21,8 +21,11 @@ comes in.
 Remove the import, or put it in a main package of its own that no image is made of.`,
 	Bad: `import _ "github.com/google/gops/agent"`,
 }, func(p *pass) {
+	told := make(map[string]bool) // modules of which a file imports several packages
 	p.imports(func(spec *ast.ImportSpec, path string) {
-		if debug, what := executables.DebugModule(path); debug != "" {
+		file := p.Fset.File(spec.Pos()).Name()
+		if debug, what := executables.DebugModule(path); debug != "" && !told[file+" "+debug] {
+			told[file+" "+debug] = true
 			p.report(spec, "remove the import, or give it a main package of its own", "%s imports %s: %s", p.Pkg.Path(), path, what)
 		}
 	})
