@@ -144,14 +144,13 @@ func (pkg *Package) told(rule *Code, d analysis.Diagnostic, fset *token.FileSet,
 		Rule: rule.Name, Category: d.Category, Message: d.Message, In: pkg.Path,
 		File: at.Filename, Line: at.Line, Column: at.Column,
 	}
-	generated := false // and so its generator is to be mended
 	for _, f := range files {
 		if f.FileStart <= d.Pos && d.Pos < f.FileEnd {
 			out.In += enclosing(f, d.Pos)
-			generated = ast.IsGenerated(f)
+			out.Generated = ast.IsGenerated(f)
 		}
 	}
-	if len(d.SuggestedFixes) > 0 && !generated {
+	if len(d.SuggestedFixes) > 0 && !out.Generated { // whose generator is to be mended
 		for _, e := range d.SuggestedFixes[0].TextEdits {
 			end := e.End
 			if !end.IsValid() {
