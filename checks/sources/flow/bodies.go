@@ -3,7 +3,6 @@ package flow
 import (
 	"go/ast"
 	"go/types"
-	"slices"
 )
 
 // A Body is a function that was entered by a call, or that is looked at without one.
@@ -26,14 +25,8 @@ func (x *Index) enter(call *ast.CallExpr, in *Frame, w *walk) (bodies []Body, al
 	if in.deep() >= maxDepth {
 		return nil, false
 	}
-	if e, ok := x.entered[entry{call, in}]; ok { // so that what is known of its frame is found again
-		return e.bodies, e.all
-	}
-	bodies, all = x.run(call, in, w)
-	if w == nil || x.Callee(call) != nil {
-		x.entered[entry{call, in}] = entered{slices.Clip(bodies), all}
-	}
-	return bodies, all
+	known := w == nil || x.Callee(call) != nil
+	return x.memo.bodies(entry{call, in}, known, func() ([]Body, bool) { return x.run(call, in, w) })
 }
 
 func (x *Index) run(call *ast.CallExpr, in *Frame, w *walk) (bodies []Body, all bool) {

@@ -32,7 +32,7 @@ var Analyzer = &analysis.Analyzer{
 			given: make(map[*types.Var][]Value), calls: make(map[*types.Func][]*ast.CallExpr),
 			decls: make(map[*types.Func]*ast.FuncDecl), taken: make(map[*types.Func]bool), params: make(map[*types.Var]param),
 			ranges: make(map[*types.Var]*ast.RangeStmt), defs: make(map[*types.Var][]def),
-			known: make(map[Value][]Value), entered: make(map[entry]entered),
+			memo:  memo{known: make(map[Value][]Value), entered: make(map[entry]entered)},
 			bound: make(map[*types.Var]bound), bindings: make(map[*types.Var]int), varCalls: make(map[*types.Var][]*ast.CallExpr), varTaken: make(map[*types.Var]bool),
 		}
 		for _, f := range p.Files {
@@ -66,22 +66,8 @@ type Index struct {
 	bindings map[*types.Var]int
 	varCalls map[*types.Var][]*ast.CallExpr
 	varTaken map[*types.Var]bool
-	// known are the origins of values, and entered the calls, that somebody has asked for.
-	known   map[Value][]Value
-	entered map[entry]entered
+	memo     memo
 }
-
-// An entry is a call in a frame, and entered is what it may run.
-type (
-	entry struct {
-		call *ast.CallExpr
-		in   *Frame
-	}
-	entered struct {
-		bodies []Body
-		all    bool
-	}
-)
 
 // A bound parameter is one of a function literal that a variable is bound to.
 type bound struct {

@@ -27,7 +27,7 @@ func (x *Index) origins(v Value, within *walk) []Value {
 	w.from(v)
 	w.found = slices.Clip(w.found) // callers may add to what they get
 	if within == nil {
-		x.known[v] = w.found
+		x.memo.keep(v, w.found)
 	}
 	return w.found
 }
@@ -67,7 +67,7 @@ func (w *walk) from(v Value) {
 		return
 	}
 	w.seen[v] = true
-	if known, ok := w.x.known[v]; ok {
+	if known, ok := w.x.memo.origins(v); ok {
 		for _, o := range known {
 			if o == v || !w.seen[o] {
 				w.seen[o] = true
