@@ -125,11 +125,7 @@ func (c cacheDir) same(ctx context.Context, svc *service.Service, p v1.Platform,
 	if err != nil {
 		return nil, nil, []string{fmt.Sprintf("there is no earlier build with %s", t.Version)}, c.clear()
 	}
-	is, err := settings(svc, p, t, opts)
-	if err != nil { // a toolchain whose programs lie elsewhere
-		return nil, nil, []string{err.Error()}, nil
-	}
-	name, now, why := c.unchanged(svc, is)
+	name, now, why := c.unchanged(svc, func() (map[string]string, error) { return settings(svc, p, t, opts) })
 	if name == "" {
 		return nil, now, why, nil
 	}

@@ -1,6 +1,7 @@
 package binary
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,10 @@ func (b *Binary) Deps(ctx context.Context, svc *service.Service, t *Toolchain, o
 		if err != nil {
 			return nil, err
 		}
+		err = b.now.rest(func() (map[string]string, error) { return settings(svc, b.Platform, t, opts) })
+		if err != nil { // a toolchain whose programs lie elsewhere
+			return Deps(ctx, svc, b.Platform, t, opts)
+		}
 		if known := c.listedAgain(svc, b.now); known != nil {
 			return known, nil
 		}
@@ -71,26 +76,32 @@ func Deps(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain
 	if err != nil {
 		return nil, err
 	}
-	args := ListArguments(svc.BuildTags)
-	cmd := exec.CommandContext(ctx, t.Go(), append(args, svc.Package)...)
-	cmd.Dir = svc.Dir
-	if cmd.Env, err = opts.environment(svc, p, t, c); err != nil {
+	env, err := opts.environment(svc, p, t, c)
+	if err != nil {
 		return nil, err
 	}
-	out, err := cmd.Output()
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		err = errors.New(strings.TrimSpace(string(exit.Stderr)))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("listing the packages of %s: %w", svc.Name, err)
-	}
-	all, err := ParsePackages(out)
+	all, err := list(ctx, svc, t, env, append(ListArguments(svc.BuildTags), svc.Package))
 	if err != nil {
 		return nil, fmt.Errorf("listing the packages of %s: %w", svc.Name, err)
 	}
 	g := newImports(all)
 	g.listed = p.String()
 	return g, nil
+}
+
+// list runs a go command that writes what [ParsePackages] reads, and may have other things
+// to say to people. The error is in Go's words.
+func list(ctx context.Context, svc *service.Service, t *Toolchain, env, args []string) ([]*Package, error) {
+	cmd := exec.CommandContext(ctx, t.Go(), args...)
+	cmd.Dir, cmd.Env = svc.Dir, append(env, "PWD="+svc.Dir)
+	out, err := cmd.Output()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return nil, cmp.Or(ctx.Err(), errors.New(strings.TrimSpace(string(exit.Stderr))))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ParsePackages(out)
 }
 
 // Way returns the shortest way from the main package to the package of that

@@ -173,6 +173,15 @@ var standard sync.Map
 // fill hashes all that was gathered, and tells whether none of it has changed since.
 func (in *inputs) fill(since time.Time) (rested bool, err error) {
 	r := reader{since: since}
+	if err := r.own(in); err != nil {
+		return false, err
+	}
+	err = r.standard(in)
+	return !r.late, err
+}
+
+// standard hashes what is of the standard library.
+func (r *reader) standard(in *inputs) error {
 	for dir := range in.Standard {
 		if known, ok := standard.Load(dir); ok {
 			in.Standard[dir] = known.(string)
@@ -180,27 +189,32 @@ func (in *inputs) fill(since time.Time) (rested bool, err error) {
 		}
 		files, err := r.folder(dir, true)
 		if err != nil {
-			return false, err
+			return err
 		}
 		in.Standard[dir] = hashOf(files)
 		standard.Store(dir, in.Standard[dir])
 	}
+	return nil
+}
+
+// own hashes all else.
+func (r *reader) own(in *inputs) (err error) {
 	for dir := range in.Folders {
 		if in.Folders[dir], err = r.folder(dir, slices.Contains(in.Embed, dir)); err != nil {
-			return false, err
+			return err
 		}
 	}
 	for dir := range in.Trees {
 		if in.Trees[dir], err = r.tree(dir); err != nil {
-			return false, err
+			return err
 		}
 	}
 	for name := range in.Files {
 		if in.Files[name], err = r.file(name); err != nil {
-			return false, err
+			return err
 		}
 	}
-	return !r.late, nil
+	return nil
 }
 
 // hashOf stands for files and what is in them.
@@ -214,8 +228,9 @@ func hashOf(files map[string]string) string {
 
 // unchanged returns the name of the inputs of the last build, if a build with these
 // settings would read the same. If not, or if that cannot be told, it says why, and what
-// has become of those inputs, nil if not all of them could be looked at.
-func (c cacheDir) unchanged(svc *service.Service, settings map[string]string) (name string, now *inputs, why []string) {
+// has become of the repository's own among those inputs, nil if not all of them could be
+// looked at. An edit shows there, and is told before anything of Go's is read.
+func (c cacheDir) unchanged(svc *service.Service, settings func() (map[string]string, error)) (name string, now *inputs, why []string) {
 	text, err := os.ReadFile(c.inputs())
 	if err != nil {
 		return "", nil, []string{"the last build did not end, or its files changed meanwhile"}
@@ -225,19 +240,32 @@ func (c cacheDir) unchanged(svc *service.Service, settings map[string]string) (n
 		return "", nil, []string{"what is noted of the last build cannot be read"}
 	}
 	now = &inputs{
-		Settings: settings, Standard: maps.Clone(was.Standard), Folders: maps.Clone(was.Folders),
+		Settings: was.Settings, Standard: was.Standard, Folders: maps.Clone(was.Folders),
 		Trees: maps.Clone(was.Trees), Files: maps.Clone(was.Files), Embed: was.Embed,
 	}
-	if !maps.Equal(was.Settings, now.Settings) {
-		return "", nil, was.differ(svc.Root, now)
-	}
-	if _, err := now.fill(time.Time{}); err != nil {
+	if err := new(reader).own(now); err != nil {
 		return "", nil, []string{err.Error()}
 	}
-	if why := was.differ(svc.Root, now); len(why) > 0 {
+	why = was.differ(svc.Root, now)
+	if len(why) == 0 {
+		if err := now.rest(settings); err != nil {
+			return "", nil, []string{err.Error()}
+		}
+		why = was.differ(svc.Root, now)
+	}
+	if len(why) > 0 {
 		return "", now, why
 	}
 	return fmt.Sprintf("%x", sha256.Sum256(text)), now, nil
+}
+
+// rest adds what is not the repository's own: the settings and the standard library.
+func (in *inputs) rest(settings func() (map[string]string, error)) (err error) {
+	if in.Settings, err = settings(); err != nil {
+		return err
+	}
+	in.Standard = maps.Clone(in.Standard)
+	return new(reader).standard(in)
 }
 
 // differ says in people's words what is not as it was, sorted.

@@ -245,13 +245,9 @@ func (o Options) common(ctx context.Context, group []*service.Service, p v1.Plat
 	for _, one := range group {
 		args = append(args, filepath.Join(one.Dir, filepath.FromSlash(one.Package)))
 	}
-	said, err := run(ctx, svc, t, env, args)
+	all, err := list(ctx, svc, t, env, args)
 	if err != nil {
 		return nil, ctx.Err() // the build says what is wrong
-	}
-	all, err := ParsePackages([]byte(said))
-	if err != nil {
-		return nil, fmt.Errorf("listing what services share: %w", err)
 	}
 	return foreign(svc.Root, all), nil
 }
