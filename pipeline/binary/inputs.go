@@ -321,6 +321,8 @@ func keys[V any](a, b map[string]V) []string {
 type reader struct {
 	since time.Time
 	late  bool
+	// buffer is what all files go through: there are thousands of small ones.
+	buffer []byte
 }
 
 // folder hashes what Go may read directly in a folder: sources, profiles, and a go.mod
@@ -388,8 +390,12 @@ func (r *reader) file(name string) (string, error) {
 	if !r.since.IsZero() && changed(info).After(r.since) {
 		r.late = true
 	}
+	if r.buffer == nil {
+		r.buffer = make([]byte, 32<<10)
+	}
 	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
+	// Nothing but a reader, for a file that may write itself makes a buffer of its own.
+	if _, err := io.CopyBuffer(sum, struct{ io.Reader }{f}, r.buffer); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
