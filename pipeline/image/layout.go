@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,14 +11,17 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gofrs/flock"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"golang.org/x/sync/errgroup"
 
 	"temper/pipeline/evidence"
 )
@@ -105,6 +109,7 @@ type layout struct {
 	blobs
 	held *flock.Flock
 	// written are the blobs that this writer has added.
+	noting  sync.Mutex
 	written []v1.Hash
 }
 
@@ -178,14 +183,12 @@ func (l *layout) update(entries []Entry, alone bool) error {
 		return err
 	}
 	after := &v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Annotations: before.Annotations}
-	for _, e := range entries {
-		added, err := l.add(e)
-		if err != nil {
-			l.undo(before)
-			return fmt.Errorf("%s: %w", e.Name, err)
-		}
-		after.Manifests = append(after.Manifests, added...)
+	added, err := l.addAll(entries)
+	if err != nil {
+		l.undo(before)
+		return err
 	}
+	after.Manifests = append(after.Manifests, slices.Concat(added...)...)
 	after.Manifests = append(after.Manifests, l.keep(before.Manifests, after.Manifests, alone)...)
 	slices.SortStableFunc(after.Manifests, byName)
 	after.Manifests = slices.CompactFunc(after.Manifests, func(a, b v1.Descriptor) bool {
@@ -213,6 +216,24 @@ func byName(a, b v1.Descriptor) int {
 		return name + "\x00" + d.Digest.String()
 	}
 	return strings.Compare(key(a), key(b))
+}
+
+// addAll writes the blobs of entries, several at once, and returns what index.json says
+// of each.
+func (l *layout) addAll(entries []Entry) ([][]v1.Descriptor, error) {
+	added, errs := make([][]v1.Descriptor, len(entries)), make([]error, len(entries))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, e := range entries {
+		g.Go(func() error {
+			if added[i], errs[i] = l.add(e); errs[i] != nil {
+				errs[i] = fmt.Errorf("%s: %w", e.Name, errs[i])
+			}
+			return nil // the first of them is told, whichever came first
+		})
+	}
+	g.Wait()
+	return added, cmp.Or(errs...)
 }
 
 // add writes the blobs of an entry and returns what index.json says of it.
@@ -393,6 +414,8 @@ func (l *layout) putReferrer(ref v1.Image) (v1.Descriptor, error) {
 func (l *layout) put(h v1.Hash, size int64, content func() (io.ReadCloser, error)) error {
 	wrote, err := l.blobs.put(h, size, content)
 	if wrote {
+		l.noting.Lock()
+		defer l.noting.Unlock()
 		l.written = append(l.written, h)
 	}
 	return err
