@@ -72,9 +72,6 @@ func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchai
 		return b, err
 	}
 	began := time.Now()
-	if err := os.Remove(c.inputs()); err != nil && !os.IsNotExist(err) {
-		return nil, fmt.Errorf("removing what is known of the last build: %w", err)
-	}
 	args, err := arguments(svc, c.out(), opts)
 	if err != nil {
 		return nil, err
@@ -125,7 +122,7 @@ func (c cacheDir) same(ctx context.Context, svc *service.Service, p v1.Platform,
 	if err != nil {
 		return nil, nil, []string{fmt.Sprintf("there is no earlier build with %s", t.Version)}, c.clear()
 	}
-	name, now, why := c.unchanged(svc, func() (map[string]string, error) { return settings(svc, p, t, opts) })
+	name, now, why := c.unchanged(svc, sum, func() (map[string]string, error) { return settings(svc, p, t, opts) })
 	if name == "" {
 		return nil, now, why, nil
 	}

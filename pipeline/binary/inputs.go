@@ -27,6 +27,8 @@ import (
 // and of the standard library, what it embeds, the files that choose the modules, and the
 // settings. Modules in the module cache are known by go.sum, as they are to Go.
 type inputs struct {
+	// Binary is the digest of what came of them.
+	Binary string `json:"binary"`
 	// Settings stand for the toolchain, the target and the flags.
 	Settings map[string]string `json:"settings"`
 	// Standard holds the hash of what Go reads in each folder of the standard library.
@@ -78,6 +80,7 @@ func (b *Binary) Remember(ctx context.Context, svc *service.Service, t *Toolchai
 		return err
 	}
 	in := newInputs()
+	in.Binary = b.Digest.String()
 	if in.Settings, err = settings(svc, b.Platform, t, opts); err != nil {
 		return nil // a toolchain whose programs lie elsewhere
 	}
@@ -226,11 +229,11 @@ func hashOf(files map[string]string) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// unchanged returns the name of the inputs of the last build, if a build with these
+// unchanged returns the name of the inputs of the last build, which made that binary, if a build with these
 // settings would read the same. If not, or if that cannot be told, it says why, and what
 // has become of the repository's own among those inputs, nil if not all of them could be
 // looked at. An edit shows there, and is told before anything of Go's is read.
-func (c cacheDir) unchanged(svc *service.Service, settings func() (map[string]string, error)) (name string, now *inputs, why []string) {
+func (c cacheDir) unchanged(svc *service.Service, binary v1.Hash, settings func() (map[string]string, error)) (name string, now *inputs, why []string) {
 	text, err := os.ReadFile(c.inputs())
 	if err != nil {
 		return "", nil, []string{"the last build did not end, or its files changed meanwhile"}
@@ -238,6 +241,9 @@ func (c cacheDir) unchanged(svc *service.Service, settings func() (map[string]st
 	was := newInputs()
 	if json.Unmarshal(text, was) != nil || len(was.Folders) == 0 {
 		return "", nil, []string{"what is noted of the last build cannot be read"}
+	}
+	if was.Binary != binary.String() {
+		return "", nil, []string{"the last build did not end, or its files changed meanwhile"}
 	}
 	now = &inputs{
 		Settings: was.Settings, Standard: was.Standard, Folders: maps.Clone(was.Folders),

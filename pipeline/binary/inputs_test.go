@@ -162,7 +162,7 @@ func TestUnchangedModuleBetween(t *testing.T) {
 
 // What has changed while it was compiled is not taken for what was compiled.
 func TestRememberLate(t *testing.T) {
-	repo, svc := write(t, folder(t), embedding)
+	repo, svc := write(t, folder(t), embedding+"-- new.go --\npackage main\n")
 	toolchain, err := Select(context.Background(), repo, svc)
 	if err != nil {
 		t.Fatal(err)
@@ -304,5 +304,37 @@ func TestTrusted(t *testing.T) {
 	}
 	if got := noted(); got != "" {
 		t.Errorf("one that was just written is noted as %q", got)
+	}
+}
+
+// A build that fails takes nothing away: what it was asked for is compared with the last one
+// that did not.
+func TestUnchangedAfterFailure(t *testing.T) {
+	rebuild, dir := remembered(t, embedding)
+	time.Sleep(2 * grace)
+	first := rebuild()
+	name := filepath.Join(dir, "main.go")
+	was, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte("package main\n\nfunc main() {"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	repo, svc := write(t, dir, "")
+	if _, err := build(t, repo, svc, Options{Cache: cache}); err == nil {
+		t.Fatal("half a program was built")
+	}
+	if err := os.WriteFile(name, was, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if b := rebuild(); compiled(b) || b.Digest != first.Digest {
+		t.Errorf("as it was before, it came to %v, want %v; compiled: %v", b.Digest, first.Digest, compiled(b))
+	}
+	if err := os.WriteFile(name, append(was, "// more\n"...), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if b := rebuild(); !slices.Equal(b.Why, []string{"main.go has changed"}) {
+		t.Errorf("compiled because %q", b.Why)
 	}
 }
