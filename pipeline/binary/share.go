@@ -238,7 +238,8 @@ func (o Options) common(ctx context.Context, group []*service.Service, p v1.Plat
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"list", "-deps", "-json=ImportPath,Dir,Imports,ImportMap,Standard,Module"}
+	// With a profile Go would list each package once more for the service that has it.
+	args := []string{"list", "-deps", "-pgo=off", "-json=ImportPath,Dir,Imports,ImportMap,Standard,Module"}
 	if len(svc.BuildTags) > 0 {
 		args = append(args, "-tags="+strings.Join(svc.BuildTags, ","))
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -143,6 +144,17 @@ func main() { nowhere.Do() }
 		if got := list(group...); !slices.Contains(got, path) {
 			t.Errorf("%s is not among what one and two share: %q", path, got)
 		}
+	}
+	// A profile is one service's matter, and no reason to list its packages under other names.
+	profile := filepath.Join(one.Root, "one", "default.pgo")
+	if err := os.WriteFile(profile, []byte("GO PREOPROFILE V1\nmain.main\nstrconv.Itoa\n1 10\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(named("one"), named("two")); !slices.Contains(got, "strconv") || slices.ContainsFunc(got, func(path string) bool { return strings.Contains(path, " ") }) {
+		t.Errorf("with a profile, what is shared is %q", got)
+	}
+	if err := os.Remove(profile); err != nil {
+		t.Fatal(err)
 	}
 	if got := list(named("one"), named("three")); len(got) > 0 {
 		t.Errorf("with a broken one Go said %q", got)

@@ -10,6 +10,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -162,7 +163,7 @@ func Look(dir string) ([]Unit, error) {
 	for _, u := range unitsOf(files) {
 		units = append(units, *u)
 	}
-	slices.SortStableFunc(units, func(a, b Unit) int { return int(min(1, max(-1, b.Bytes-a.Bytes))) })
+	slices.SortStableFunc(units, func(a, b Unit) int { return cmp.Compare(b.Bytes, a.Bytes) })
 	return units, nil
 }
 

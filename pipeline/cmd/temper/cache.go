@@ -177,7 +177,7 @@ const pruneEvery = 10 * time.Minute
 // keepBounds makes the caches smaller if they are too large. The build is done: that they
 // could not be made so is no reason to fail.
 func keepBounds(ctx context.Context, p *person, cache string, most int64) {
-	if !store.Due(cache, pruneEvery) {
+	if ctx.Err() != nil || !store.Due(cache, pruneEvery) {
 		return
 	}
 	done, err := store.Prune(ctx, cache, store.Bounds{Bytes: most})
