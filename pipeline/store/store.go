@@ -56,8 +56,8 @@ func (e *ForeignError) Error() string {
 // own makes the folder one of Temper's, if there is nothing else in it. If not, the error
 // is a [*ForeignError].
 func own(dir string) error {
-	if _, err := os.Lstat(filepath.Join(dir, tagName)); err == nil {
-		return nil
+	if text, err := os.ReadFile(filepath.Join(dir, tagName)); err == nil && string(text) == tag {
+		return nil // and not the tag of some other cache
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -65,7 +65,7 @@ func own(dir string) error {
 	}
 	foreign := &ForeignError{Folder: dir}
 	for _, e := range entries {
-		ours := slices.Contains(kinds, e.Name()) && e.IsDir() || e.Name() == lockName || e.Name() == prunedName
+		ours := slices.Contains(kinds, e.Name()) && e.IsDir() || e.Name() == lockName || e.Name() == prunedName || strings.HasPrefix(e.Name(), tagName+".")
 		if !ours && len(foreign.Others) < 3 {
 			foreign.Others = append(foreign.Others, e.Name())
 		}
@@ -73,15 +73,18 @@ func own(dir string) error {
 	if len(foreign.Others) > 0 {
 		return foreign
 	}
-	f, err := os.OpenFile(filepath.Join(dir, tagName), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
+	f, err := os.CreateTemp(dir, tagName+".*")
 	if err != nil {
 		return err
 	}
 	_, err = f.WriteString(tag)
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), filepath.Join(dir, tagName))
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
 }
 
 // Hold keeps what is in use from being removed until release is called.

@@ -22,7 +22,11 @@ func lay(t *testing.T, dir string, ages map[string]time.Duration) {
 		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(name, []byte("some text"), 0o600); err != nil {
+		text := "some text"
+		if filepath.Base(name) == tagName {
+			text = tag
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		used := time.Now().Add(-age)
@@ -232,6 +236,14 @@ func TestForeign(t *testing.T) {
 	}
 	if got, want := left(t, ours), []string{"CACHEDIR.TAG", "lock", "notes.txt"}; !slices.Equal(got, want) {
 		t.Errorf("there is %q, want %q", got, want)
+	}
+	other := t.TempDir()
+	lay(t, other, map[string]time.Duration{"layers/theirs": 9 * hour})
+	if err := os.WriteFile(filepath.Join(other, tagName), []byte("Signature: 8a477f597d28d172789f06886806bc55\n# Somebody else's.\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := Prune(context.Background(), other, Bounds{}); !errors.As(err, &foreign) || !slices.Equal(foreign.Others, []string{tagName}) || done.Files > 0 {
+		t.Errorf("of another's cache: pruned %+v, %v", done, err)
 	}
 	file := filepath.Join(ours, "notes.txt")
 	if _, err := Look(file); err == nil {
