@@ -28,10 +28,11 @@ func (p product) push(t testing.TB, h *host, tag string) {
 
 func (h *host) publication(t testing.TB, signer *Signer) *publication {
 	t.Helper()
-	w, err := publishing(context.Background(), h.repo(t), signer, h.options())
+	w, err := publishing(context.Background(), h.repo(t), h.options())
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.signer = signer
 	return w
 }
 

@@ -20,6 +20,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	sealing "github.com/secure-systems-lab/go-securesystemslib/encrypted"
@@ -72,6 +73,28 @@ type Signer struct {
 	details signature.AlgorithmDetails
 	public  crypto.PublicKey
 	hint    []byte
+	// later returns the signer that this one stands for; nil if it is one.
+	later func() (*Signer, error)
+}
+
+// Later stands for a signer that is still being opened, which takes its time where a
+// password keeps the key. [Publish] uploads the layers in that time, and names them
+// in a manifest once it has the signer; an error of open is Publish's. Several may
+// ask at once, and one opens.
+func Later(open func() (*Signer, error)) *Signer {
+	return &Signer{later: sync.OnceValues(open)}
+}
+
+// opened returns the signer, which can write signatures in that format.
+func (s *Signer) opened(format Format) (*Signer, error) {
+	if s.later != nil {
+		real, err := s.later()
+		if err != nil {
+			return nil, err
+		}
+		return real.opened(format)
+	}
+	return s, s.writes(format)
 }
 
 // LoadSigner reads an encrypted private key in cosign's format from a file, or
@@ -154,8 +177,18 @@ func NewSigner(key signature.SignerVerifier) (*Signer, error) {
 }
 
 // Verifier returns the signer's public half: what believes this signer and
-// nobody else.
-func (s *Signer) Verifier() *Verifier { return s.verifier }
+// nobody else. It waits for a signer that is still being opened, and returns nil
+// if that failed.
+func (s *Signer) Verifier() *Verifier {
+	if s.later == nil {
+		return s.verifier
+	}
+	real, err := s.later()
+	if err != nil {
+		return nil
+	}
+	return real.Verifier()
+}
 
 // writes refuses a format that the signer cannot write.
 func (s *Signer) writes(format Format) error {

@@ -45,7 +45,7 @@ func Promote(ctx context.Context, from name.Reference, to name.Repository, open 
 	if err != nil {
 		return name.Digest{}, err
 	}
-	p, err := publishing(ctx, to, nil, target)
+	p, err := publishing(ctx, to, target)
 	if err != nil {
 		return name.Digest{}, err
 	}

@@ -38,7 +38,7 @@ import (
 func Publish(ctx context.Context, repo name.Repository, report *checks.Report, artifact mutate.Appendable,
 	statements []*evidence.Statement, signer *Signer, tags []string, opts Options) (name.Digest, error) {
 
-	if signer == nil || signer.verifier == nil {
+	if signer == nil || signer.verifier == nil && signer.later == nil {
 		return name.Digest{}, errors.New("no key and no identity to sign with")
 	}
 	if opts.Layout != nil {
@@ -47,8 +47,10 @@ func Publish(ctx context.Context, repo name.Repository, report *checks.Report, a
 	if err := opts.Format.known(); err != nil {
 		return name.Digest{}, err
 	}
-	if err := signer.writes(opts.Format); err != nil {
-		return name.Digest{}, err
+	if signer.later == nil {
+		if err := signer.writes(opts.Format); err != nil {
+			return name.Digest{}, err
+		}
 	}
 	repo, err := opts.named(repo)
 	if err != nil {
@@ -74,14 +76,14 @@ func Publish(ctx context.Context, repo name.Repository, report *checks.Report, a
 	if err != nil {
 		return name.Digest{}, err
 	}
-	p, err := publishing(ctx, repo, signer, opts.watched(all))
+	p, err := publishing(ctx, repo, opts.watched(all))
 	if err != nil {
 		return name.Digest{}, err
 	}
-	if err := p.push.Push(ctx, digest, whole); err != nil {
-		return name.Digest{}, fmt.Errorf("pushing %s: %w", digest, plain(err))
+	if p.signer, err = p.fillUntil(ctx, artifact, func() (*Signer, error) { return signer.opened(opts.Format) }); err != nil {
+		return name.Digest{}, err
 	}
-	if err := p.fill(ctx, artifact); err != nil {
+	if err := p.push.Push(ctx, digest, whole); err != nil {
 		return name.Digest{}, fmt.Errorf("pushing %s: %w", digest, plain(err))
 	}
 	if err := p.attest(ctx, all, about); err != nil {
@@ -229,8 +231,8 @@ func (p *publication) seal(ctx context.Context, s statement) (*sealed, error) {
 	return once()
 }
 
-func publishing(ctx context.Context, repo name.Repository, signer *Signer, opts Options) (*publication, error) {
-	p := &publication{repo: repo, signer: signer, format: opts.Format, patience: cmp.Or(opts.patience, 2*time.Second), at: opts.at}
+func publishing(ctx context.Context, repo name.Repository, opts Options) (*publication, error) {
+	p := &publication{repo: repo, format: opts.Format, patience: cmp.Or(opts.patience, 2*time.Second), at: opts.at}
 	if p.format == "" {
 		p.format = Both
 	}
@@ -247,9 +249,34 @@ func publishing(ctx context.Context, repo name.Repository, signer *Signer, opts 
 	return p, nil
 }
 
-// fill uploads the blobs that the registry does not have, although it has the
-// manifest that names them: then nothing was pushed, and a registry that lost a
-// layer would go on serving an image that nobody can run.
+// fillUntil uploads the blobs while a signer is opened, and gives up as soon as there
+// will be none. No manifest names them yet, so that a registry lets go of them then.
+func (p *publication) fillUntil(ctx context.Context, artifact mutate.Appendable, open func() (*Signer, error)) (*Signer, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var signer *Signer
+	var err error
+	opened := make(chan struct{})
+	go func() {
+		defer close(opened)
+		if signer, err = open(); err != nil {
+			stop(err)
+		}
+	}()
+	filled := p.fill(ctx, artifact)
+	<-opened
+	switch {
+	case err != nil:
+		return nil, err
+	case filled != nil:
+		return nil, fmt.Errorf("pushing to %s: %w", p.repo, plain(filled))
+	}
+	return signer, nil
+}
+
+// fill uploads the blobs that the registry does not have. It may have the manifest
+// that names them all the same: then no push would look at them, and a registry that
+// lost a layer would go on serving an image that nobody can run.
 func (p *publication) fill(ctx context.Context, artifact mutate.Appendable) error {
 	parts := make(map[v1.Hash]partial.WithRawManifest)
 	if err := gather(artifact, parts); err != nil {

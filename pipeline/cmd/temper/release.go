@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -95,6 +94,7 @@ func publish(ctx context.Context, p *person, f releaseFlags, layout, repository 
 	if !slices.Contains([]release.Format{release.Both, release.Bundle, release.Legacy}, format) {
 		return usagef("--signature-format is %q, want both, bundle or legacy", f.format)
 	}
+	signing := f.ahead(ctx, p, format)
 	all, err := image.Read(layout)
 	if err != nil {
 		return err
@@ -122,20 +122,15 @@ func publish(ctx context.Context, p *person, f releaseFlags, layout, repository 
 		Keychain: credentials{[]string{targets[0].RegistryStr()}},
 	}
 
-	signing := f.ahead(func() (signs, error) {
-		signer, format, err := f.signer(ctx, p, format, f.chosen, f.insecure)
-		return signs{signer, format}, err
-	})
 	reports, err := f.judge(ctx, p, layout, list)
 	if err != nil {
 		return err
 	}
-	with, err := signing()
+	signer, format, err := signing()
 	if err != nil {
 		return err
 	}
-	signer := with.signer
-	opts.Format = with.format
+	opts.Format = format
 	type released struct {
 		Name   string   `json:"name"`
 		Ref    string   `json:"ref"`
@@ -149,10 +144,7 @@ func publish(ctx context.Context, p *person, f releaseFlags, layout, repository 
 		Identity string     `json:"identity,omitempty"`
 		Issuer   string     `json:"issuer,omitempty"`
 		Released []released `json:"released"`
-	}{Signer: signer.Verifier().String()}
-	if who := signer.Verifier().Identity(); who != (release.Identity{}) {
-		out.Identity, out.Issuer = who.Subject, who.Issuer
-	}
+	}{}
 	for i, e := range list {
 		statements, err := restate(e.Statements, reports[i])
 		if err != nil {
@@ -173,26 +165,29 @@ func publish(ctx context.Context, p *person, f releaseFlags, layout, repository 
 		}
 	}
 	if f.json {
+		by := signer.Verifier() // which is there: it has signed
+		out.Signer = by.String()
+		out.Identity, out.Issuer = by.Identity().Subject, by.Identity().Issuer
 		return p.json(out)
 	}
 	return nil
 }
 
-// signs is who signs, and in which form.
-type signs struct {
-	signer *release.Signer
-	format release.Format
-}
-
-// ahead opens a key while the images are judged, for both take their time. Not
-// where a person has to be asked for its password, and not for an identity: what
-// is not released need not be in anybody's log.
-func (f *releaseFlags) ahead(open func() (signs, error)) func() (signs, error) {
-	opened := sync.OnceValues(open)
-	if _, said := os.LookupEnv("COSIGN_PASSWORD"); said && f.key != "" {
-		go opened()
+// ahead opens a key while the images are judged and their layers uploaded, for all of
+// it takes its time. Not where a person has to be asked for its password, and not for
+// an identity: what is not released need not be in anybody's log.
+func (f *releaseFlags) ahead(ctx context.Context, p *person, format release.Format) func() (*release.Signer, release.Format, error) {
+	if _, said := os.LookupEnv("COSIGN_PASSWORD"); !said || f.key == "" {
+		return func() (*release.Signer, release.Format, error) {
+			return f.signer(ctx, p, format, f.chosen, f.insecure)
+		}
 	}
-	return opened
+	signer := release.Later(func() (*release.Signer, error) {
+		s, _, err := f.signer(ctx, p, format, f.chosen, f.insecure)
+		return s, err
+	})
+	go signer.Verifier()
+	return func() (*release.Signer, release.Format, error) { return signer, format, nil }
 }
 
 // judge runs the rules again on the very bytes, for a report in a folder is a
