@@ -28,14 +28,18 @@ type attachment struct {
 	envelopes map[string]mutate.Addendum
 	simple    *mutate.Addendum
 
-	// theirs is what was seen in tags that others write too.
-	theirs struct{ referrers, signatures, envelopes []v1.Descriptor }
+	// seen is what was seen in tags that others write too, and what was written into
+	// the legacy ones.
+	seen struct{ referrers, signatures, envelopes []v1.Descriptor }
+	// wrote tells that legacy tags were written in this attempt.
+	wrote bool
 }
 
 // attach writes what is not there, and looks again, until all is there: its
 // own entries, and those of others that it saw. The two forms are written side by
 // side, and what goes into one of them one after the other.
 func (a *attachment) attach(ctx context.Context) error {
+	a.wrote = false
 	return each(ctx, a.read.jobs, 2, func(ctx context.Context, i int) error {
 		switch {
 		case i == 0 && a.format.has(Bundle):

@@ -67,7 +67,7 @@ func (a *attachment) attachBundles(ctx context.Context) (wrote int, err error) {
 		return 0, nil
 	}
 	wrote = len(want)
-	for _, gone := range lost(&a.theirs.referrers, refs) {
+	for _, gone := range lost(&a.seen.referrers, refs) {
 		raw, err := a.read.manifest(ctx, gone.Digest, maxManifest)
 		if useless(err) {
 			continue // it was taken away, not overwritten

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -23,6 +24,11 @@ const (
 // attachLegacy writes what is not there under the legacy tags and tells how
 // many layers that was.
 func (a *attachment) attachLegacy(ctx context.Context) (wrote int, err error) {
+	if a.wrote {
+		if stands, err := a.stands(ctx); stands || err != nil {
+			return 0, err
+		}
+	}
 	have, signatures, envelopes, err := a.read.legacy(ctx, a.Digest, a.signer.verifier)
 	if err != nil {
 		return 0, err
@@ -35,7 +41,7 @@ func (a *attachment) attachLegacy(ctx context.Context) (wrote int, err error) {
 		}
 		add = append(add, *layer)
 	}
-	n, err := a.append(ctx, signatures, add, &a.theirs.signatures)
+	n, err := a.append(ctx, signatures, add, &a.seen.signatures)
 	if err != nil {
 		return 0, err
 	}
@@ -50,8 +56,30 @@ func (a *attachment) attachLegacy(ctx context.Context) (wrote int, err error) {
 		}
 		add = append(add, layer)
 	}
-	n, err = a.append(ctx, envelopes, add, &a.theirs.envelopes)
+	n, err = a.append(ctx, envelopes, add, &a.seen.envelopes)
 	return wrote + n, err
+}
+
+// stands tells whether what was written under the legacy tags, and what was seen of
+// others, is listed now. What the lists name is for [Open] to look at, which comes
+// last.
+func (a *attachment) stands(ctx context.Context) (bool, error) {
+	for _, tag := range []struct {
+		suffix string
+		seen   *[]v1.Descriptor
+	}{{signatureSuffix, &a.seen.signatures}, {attestationSuffix, &a.seen.envelopes}} {
+		now, err := a.read.attached(ctx, referrersTag(a.Digest)+tag.suffix)
+		if useless(err) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("reading %s: %w", now.tag, err)
+		}
+		if len(lost(tag.seen, now.layers)) > 0 {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // signature signs the manifest once.
@@ -88,8 +116,8 @@ func (a *attachment) envelope(ctx context.Context, s statement) (mutate.Addendum
 
 // append writes layers to those behind a tag, and with them the layers of
 // others that were there and are not now. It returns how many it wrote.
-func (a *attachment) append(ctx context.Context, to attached, add []mutate.Addendum, theirs *[]v1.Descriptor) (int, error) {
-	for _, gone := range lost(theirs, to.layers) {
+func (a *attachment) append(ctx context.Context, to attached, add []mutate.Addendum, seen *[]v1.Descriptor) (int, error) {
+	for _, gone := range lost(seen, to.layers) {
 		if ours, err := among(add, gone); err != nil {
 			return 0, err
 		} else if ours {
@@ -124,7 +152,20 @@ func (a *attachment) append(ctx context.Context, to attached, add []mutate.Adden
 	if err != nil {
 		return 0, err
 	}
-	return len(add), plain(a.push.Push(ctx, a.repo.Tag(to.tag), image))
+	if err := a.push.Push(ctx, a.repo.Tag(to.tag), image); err != nil {
+		return 0, plain(err)
+	}
+	a.wrote = true
+	for _, one := range add {
+		digest, err := one.Layer.Digest()
+		if err != nil {
+			return 0, err
+		}
+		if d := (v1.Descriptor{Digest: digest, Annotations: one.Annotations}); !slices.ContainsFunc(*seen, func(s v1.Descriptor) bool { return same(s, d) }) {
+			*seen = append(*seen, d)
+		}
+	}
+	return len(add), nil
 }
 
 // among tells whether an entry is one of the layers.

@@ -75,13 +75,13 @@ func (f *fetchedBundles) claims(known *known, about v1.Hash, by *Verifier) *clai
 	for _, err := range f.none {
 		c.reject(err, false)
 	}
-	for _, b := range f.blobs {
-		if b.none != nil {
-			c.reject(b.none, false)
-			continue
+	c.gather(len(f.blobs), func(one *claims, i int) {
+		if b := f.blobs[i]; b.none != nil {
+			one.reject(b.none, false)
+		} else {
+			one.tryBundle(b.raw, b.Digest, about, by)
 		}
-		c.tryBundle(b.raw, b.Digest, about, by)
-	}
+	})
 	return c
 }
 

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
 
 	"temper/pipeline/evidence"
 )
@@ -139,6 +141,25 @@ func join(forms ...*claims) *claims {
 		}
 	}
 	return all
+}
+
+// gather lets a function look at each of several things, at several at once, and adds
+// up what each of them claims, in their order.
+func (c *claims) gather(n int, look func(one *claims, i int)) {
+	each := make([]*claims, n)
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range each {
+		each[i] = &claims{form: c.form, known: c.known}
+		g.Go(func() error {
+			look(each[i], i)
+			return nil
+		})
+	}
+	g.Wait()
+	all := join(append([]*claims{c}, each...)...)
+	all.form, all.known = c.form, c.known
+	*c = *all
 }
 
 // judge says whether the claims suffice for the manifest, and if not, why.

@@ -63,8 +63,8 @@ func (r *reader) fetchTags(ctx context.Context, about v1.Hash) (*fetchedTags, er
 // claims are what both tags say of the manifest.
 func (f *fetchedTags) claims(ctx context.Context, known *known, about v1.Hash, by *Verifier) *claims {
 	c := &claims{form: Legacy, known: known}
-	f.signatures.addTo(c, func(f fetched) error { return c.addSimple(ctx, f, about, by) })
-	f.envelopes.addTo(c, func(f fetched) error { return c.addEnvelope(ctx, f, about, by) })
+	f.signatures.addTo(c, func(one *claims, f fetched) error { return one.addSimple(ctx, f, about, by) })
+	f.envelopes.addTo(c, func(one *claims, f fetched) error { return one.addEnvelope(ctx, f, about, by) })
 	return c
 }
 
@@ -105,21 +105,22 @@ func (r *reader) fetchTag(ctx context.Context, about v1.Hash, suffix string) (fe
 
 // addTo hands every layer to the function, which adds it to the claims or says why
 // it does not count.
-func (f fetchedTag) addTo(c *claims, add func(fetched) error) {
+func (f fetchedTag) addTo(c *claims, add func(*claims, fetched) error) {
 	for _, err := range []error{f.none, f.more} {
 		if err != nil {
 			c.reject(err, false)
 		}
 	}
-	for _, b := range f.blobs {
+	c.gather(len(f.blobs), func(one *claims, i int) {
+		b := f.blobs[i]
 		err := b.none
 		if err == nil {
-			err = add(b)
+			err = add(one, b)
 		}
 		if err != nil {
-			c.reject(fmt.Errorf("%s layer %s: %w", f.suffix, short(b.Digest), err), f.suffix == signatureSuffix)
+			one.reject(fmt.Errorf("%s layer %s: %w", f.suffix, short(b.Digest), err), f.suffix == signatureSuffix)
 		}
-	}
+	})
 }
 
 // attached returns what stands behind a legacy tag.

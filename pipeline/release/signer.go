@@ -56,7 +56,7 @@ func VerifySigner(ctx context.Context, ref name.Digest, by *Verifier, opts Optio
 		return nil, fmt.Errorf("looking for signatures of %s: %w", ref, err)
 	}
 	legacy := &claims{form: Legacy}
-	tag.addTo(legacy, func(f fetched) error { return legacy.addSimple(ctx, f, about, by) })
+	tag.addTo(legacy, func(one *claims, f fetched) error { return one.addSimple(ctx, f, about, by) })
 	forms := []*claims{bundles, legacy}
 	return signedBy(ref.String(), about, forms, by)
 }
