@@ -183,15 +183,19 @@ func (f *verifyFlags) look(ctx context.Context, p *person, ref name.Reference, w
 	if err != nil {
 		return nil, err
 	}
-	facts, err := factsOf(opened, now)
-	if err != nil {
-		return nil, err
-	}
 	artifact, err := release.Fetch(ctx, opened.Digest, opts)
 	if err != nil {
 		return nil, err
 	}
-	if err := inside(ctx, opened.Release, artifact); err != nil {
+	looking, stop := context.WithCancel(ctx)
+	defer stop()
+	looked := make(chan error, 1)
+	go func() { looked <- inside(looking, opened.Release, artifact) }()
+	facts, err := factsOf(opened, now)
+	if err != nil {
+		return nil, err
+	}
+	if err := <-looked; err != nil {
 		return nil, err
 	}
 	if f.recheck {
