@@ -88,7 +88,7 @@ func (a *attachment) bundle(ctx context.Context, s statement) (*referrer, error)
 	if ref := a.bundles[string(s.raw)]; ref != nil {
 		return ref, nil
 	}
-	signed, err := a.seal(ctx, s)
+	signed, err := a.seal(ctx, a.Digest, s)
 	if err != nil {
 		return nil, err
 	}

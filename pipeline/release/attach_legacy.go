@@ -103,7 +103,7 @@ func (a *attachment) envelope(ctx context.Context, s statement) (mutate.Addendum
 	if layer, ok := a.envelopes[string(s.raw)]; ok {
 		return layer, nil
 	}
-	signed, err := a.seal(ctx, s)
+	signed, err := a.seal(ctx, a.Digest, s)
 	if err != nil {
 		return mutate.Addendum{}, err
 	}

@@ -214,17 +214,28 @@ type publication struct {
 	// signature, for a log to keep and for readers to fetch.
 	mu     sync.Mutex
 	sealed map[string]func() (*sealed, error)
+	// checking are those that are verified meanwhile.
+	checking sync.WaitGroup
 }
 
-// seal signs a statement once.
-func (p *publication) seal(ctx context.Context, s statement) (*sealed, error) {
+// seal signs a statement once. What a key signed is verified while it is written, so
+// that it is known when it comes back; if it is not good, that shows then.
+func (p *publication) seal(ctx context.Context, about v1.Hash, s statement) (*sealed, error) {
 	p.mu.Lock()
 	if p.sealed == nil {
 		p.sealed = make(map[string]func() (*sealed, error))
 	}
 	once := p.sealed[string(s.raw)]
 	if once == nil {
-		once = sync.OnceValues(func() (*sealed, error) { return p.signer.seal(ctx, s.raw) })
+		once = sync.OnceValues(func() (*sealed, error) {
+			signed, err := p.signer.seal(ctx, s.raw)
+			if by := p.signer.verifier; err == nil && !by.keyless() {
+				p.checking.Go(func() {
+					(&claims{form: Bundle, known: p.read.known}).tryBundle(signed.bundle, hash(signed.bundle), about, by)
+				})
+			}
+			return signed, err
+		})
 		p.sealed[string(s.raw)] = once
 	}
 	p.mu.Unlock()
@@ -332,6 +343,7 @@ func (p *publication) attest(ctx context.Context, all []manifest, about [][]stat
 			return err
 		}
 		p.at(ReadingBack)
+		p.checking.Wait()
 		ref := p.repo.Digest(all[0].Digest.String())
 		_, err = p.read.open(ctx, ref.String(), all[0].Digest, nil, p.signer.verifier, Policy{Format: p.format})
 		var no *Refusal
