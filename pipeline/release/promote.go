@@ -54,7 +54,7 @@ func Promote(ctx context.Context, from name.Reference, to name.Repository, open 
 	if err := p.push.Push(ctx, digest, whole); err != nil {
 		return name.Digest{}, fmt.Errorf("pushing %s: %w", digest, plain(err))
 	}
-	if err := p.fill(ctx, all.Artifact); err != nil {
+	if err := p.fill(ctx, all.Artifact, p.read.jobs); err != nil {
 		return name.Digest{}, fmt.Errorf("pushing %s: %w", digest, plain(err))
 	}
 	if err := p.carry(ctx, all); err != nil {

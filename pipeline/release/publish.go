@@ -274,7 +274,7 @@ func (p *publication) fillUntil(ctx context.Context, artifact mutate.Appendable,
 			stop(err)
 		}
 	}()
-	filled := p.fill(ctx, artifact)
+	filled := p.fill(ctx, artifact, p.read.jobs)
 	<-opened
 	switch {
 	case err != nil:
@@ -288,7 +288,7 @@ func (p *publication) fillUntil(ctx context.Context, artifact mutate.Appendable,
 // fill uploads the blobs that the registry does not have. It may have the manifest
 // that names them all the same: then no push would look at them, and a registry that
 // lost a layer would go on serving an image that nobody can run.
-func (p *publication) fill(ctx context.Context, artifact mutate.Appendable) error {
+func (p *publication) fill(ctx context.Context, artifact mutate.Appendable, jobs int) error {
 	parts := make(map[v1.Hash]partial.WithRawManifest)
 	if err := gather(artifact, parts); err != nil {
 		return err
@@ -316,7 +316,7 @@ func (p *publication) fill(ctx context.Context, artifact mutate.Appendable) erro
 		}
 	}
 	all := slices.Collect(maps.Values(blobs))
-	return each(ctx, p.read.jobs, len(all), func(ctx context.Context, i int) error {
+	return each(ctx, jobs, len(all), func(ctx context.Context, i int) error {
 		return p.push.Upload(ctx, p.repo, all[i])
 	})
 }

@@ -39,6 +39,8 @@ type buildFlags struct {
 	probe     bool
 	private   bool
 	timings   bool
+	upload    string
+	insecure  []string
 }
 
 func newBuild(p *person) *cobra.Command {
@@ -69,6 +71,8 @@ still written, with its failing report, and build exits 3; release refuses it.`,
 	flags.BoolVar(&f.cyclonedx, "cyclonedx", false, "write the SBOMs as CycloneDX 1.6 as well")
 	flags.BoolVar(&f.private, "private", false, "compile everything in each service's own cache: share not even the standard library")
 	flags.BoolVar(&f.timings, "timings", false, "say where the time went, and why something was compiled")
+	flags.StringVar(&f.upload, "upload", "", "send layers to `REPOSITORY`/NAME while others compile, for temper release to find there")
+	addInsecure(cmd, &f.insecure, "the registry of --upload")
 	f.add(cmd)
 	flags.BoolVarP(&p.verbose, "verbose", "v", false, "say more, such as which variables were set aside")
 	return cmd
@@ -114,10 +118,18 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 		return hintf("temper build --platform "+repo.Platforms[0].String()+" -o "+f.output,
 			"a tarball holds one platform, and this is to be built for %d", len(repo.Platforms))
 	}
+	if asTarball && f.upload != "" {
+		return usagef("--upload sends ahead what temper release takes from a layout, and %s is none", f.output)
+	}
+	sending, err := newUploads(f.upload, f.insecure)
+	if err != nil {
+		return err
+	}
 	p.setAside()
 	l := &line{
 		person: p, repo: repo, tag: f.tag, started: time.Now(), waivers: waivers(repo.Waivers),
 		depict: f.html != "", cyclonedx: f.cyclonedx, trustedRoot: f.trusted, probe: f.probe,
+		uploads: sending,
 	}
 	if l.cache, err = binary.DefaultCache(); err != nil {
 		return err
@@ -189,7 +201,15 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 	if f.timings {
 		took = newTimings(times, products)
 	}
-	return f.answer(p, repo, output, products, deployed, took)
+	if err := f.answer(p, repo, output, products, deployed, took); err != nil {
+		return err
+	}
+	for _, one := range products {
+		if one.unsent != nil {
+			return &hintedError{one.unsent, "all is built, and temper release " + output + " " + f.upload + " sends what is missing"}
+		}
+	}
+	return nil
 }
 
 func (f *buildFlags) load(ctx context.Context) (*service.Repository, error) {

@@ -57,6 +57,8 @@ type line struct {
 	share *binary.Share
 	// probe says to start the services as well.
 	probe bool
+	// uploads is where layers go ahead of a release; nil for nowhere.
+	uploads *uploads
 	// toolchains are asked once for all services.
 	toolchains binary.Toolchains
 
@@ -93,6 +95,8 @@ type product struct {
 	depicted []page.Platform
 	// statements are the SBOMs, the provenance and the report.
 	statements []*evidence.Statement
+	// unsent is why its layers were not uploaded, if they were to be.
+	unsent error
 
 	asking  sync.Mutex
 	imports map[string]*binary.Imports // by platform
@@ -154,11 +158,20 @@ func (l *line) make(ctx context.Context, svc *service.Service) (*product, error)
 			return nil, err
 		}
 	}
-	defer timing.Start(ctx, "describe")()
-	if one.images, err = describe(svc, l.base.Base, one.artifact, bins); err != nil {
+	if err := l.tell(ctx, one, bins); err != nil {
 		return nil, err
 	}
-	return one, l.state(one)
+	one.unsent = l.uploads.send(ctx, one)
+	return one, nil
+}
+
+// tell writes down what is known of the product.
+func (l *line) tell(ctx context.Context, one *product, bins []*binary.Binary) (err error) {
+	defer timing.Start(ctx, "describe")()
+	if one.images, err = describe(one.service, l.base.Base, one.artifact, bins); err != nil {
+		return err
+	}
+	return l.state(one)
 }
 
 // compile takes one service as far as its binaries. Every platform takes a slot to
@@ -349,7 +362,7 @@ func describe(svc *service.Service, base *image.Base, artifact mutate.Appendable
 	return out, nil
 }
 
-// state writes down what is known of the product.
+// state states it.
 func (l *line) state(one *product) error {
 	svc := one.service
 	base := evidence.Base{Name: baseName(one.base.Base), Digest: one.base.Digest}
