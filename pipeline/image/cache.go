@@ -112,7 +112,7 @@ func (c cache) sweep() error {
 }
 
 func (c cache) layer(r record, size int64) *layer {
-	return &layer{diffID: r.DiffID, digest: r.Digest, size: size, files: r.Files, compressed: func() (io.ReadCloser, error) {
+	return &layer{diffID: r.DiffID, digest: r.Digest, size: size, files: these(r.Files), compressed: func() (io.ReadCloser, error) {
 		content, _, err := blobs(c).open(r.Digest, size)
 		return content, err
 	}}

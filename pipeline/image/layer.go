@@ -23,8 +23,15 @@ type layer struct {
 	diffID, digest v1.Hash
 	size           int64
 	compressed     func() (io.ReadCloser, error)
+	// tar is what compressed holds; nil where that has to be unpacked.
+	tar func() (io.ReadCloser, error)
 	// files are those in it, links by the content that they name.
-	files []evidence.File
+	files func() ([]evidence.File, error)
+}
+
+// these are files that are known.
+func these(files []evidence.File) func() ([]evidence.File, error) {
+	return func() ([]evidence.File, error) { return files, nil }
 }
 
 func (l *layer) Digest() (v1.Hash, error)            { return l.digest, nil }
@@ -33,6 +40,9 @@ func (l *layer) Size() (int64, error)                { return l.size, nil }
 func (l *layer) MediaType() (types.MediaType, error) { return types.OCILayer, nil }
 func (l *layer) Compressed() (io.ReadCloser, error)  { return l.compressed() }
 func (l *layer) Uncompressed() (io.ReadCloser, error) {
+	if l.tar != nil {
+		return l.tar()
+	}
 	r, err := l.compressed()
 	if err != nil {
 		return nil, err
@@ -64,7 +74,7 @@ func newLayer(ctx context.Context, entries []entry, c cache) (*layer, error) {
 		if err != nil {
 			return nil, err
 		}
-		l.diffID, l.digest, l.size, l.files = diffID, hashed(sum), int64(buf.Len()), filesOf(entries, content)
+		l.diffID, l.digest, l.size, l.files = diffID, hashed(sum), int64(buf.Len()), these(filesOf(entries, content))
 		l.compressed = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(buf.Bytes())), nil }
 		return l, nil
 	}

@@ -72,12 +72,17 @@ func (b *Base) Describe(img v1.Image) (evidence.Image, error) {
 	out := evidence.Image{Platform: platform.String(), Digest: digest, Packages: parts.packages, Unread: parts.unread}
 	for i, l := range layers {
 		ours, ok := l.(*layer)
-		switch {
-		case !ok: // another base's
-		case i < parts.layers:
-			out.BaseFiles = append(out.BaseFiles, ours.files...)
-		default:
-			out.Files = append(out.Files, ours.files...)
+		if !ok { // another base's
+			continue
+		}
+		files, err := ours.files()
+		if err != nil {
+			return evidence.Image{}, err
+		}
+		if i < parts.layers {
+			out.BaseFiles = append(out.BaseFiles, files...)
+		} else {
+			out.Files = append(out.Files, files...)
 		}
 	}
 	return out, nil
