@@ -1,7 +1,7 @@
 // Package license tells under which licences modules come.
 //
-// [Find] looks at the sources that a build has just compiled, in the module
-// cache or the vendor folder: it reads, and keeps nothing. What it says is by
+// [Finder.Find] looks at the sources that a build has just compiled, in the module
+// cache or the vendor folder: it reads, and keeps nothing on disk. What it says is by
 // content, with the pattern matcher of pkg.go.dev, as an SPDX expression. Of a
 // module that has a licence file which is not recognised it says nothing.
 package license
@@ -42,9 +42,14 @@ type Folders struct {
 	Go string
 }
 
+// A Finder looks into each folder once, for what many services have in common. It is
+// for one build: what changes in a folder afterwards it does not see. The zero value is
+// ready, for several callers at a time.
+type Finder struct{ seen sync.Map } // by folder, func() (string, bool)
+
 // Find returns SPDX expressions of the modules in the images, as
 // [evidence.Known] has them. What is not found is left out.
-func Find(f Folders, images ...evidence.Image) map[string]string {
+func (l *Finder) Find(f Folders, images ...evidence.Image) map[string]string {
 	folders := make(map[string][]string)
 	for _, img := range images {
 		for _, x := range img.Executables {
@@ -66,7 +71,7 @@ func Find(f Folders, images ...evidence.Image) map[string]string {
 				if folder == "" {
 					continue
 				}
-				expression, any := in(folder)
+				expression, any := l.in(folder)
 				if expression != "" {
 					mu.Lock()
 					found[name] = expression
@@ -81,6 +86,12 @@ func Find(f Folders, images ...evidence.Image) map[string]string {
 	}
 	g.Wait() // nothing fails: what cannot be read is not known
 	return found
+}
+
+// in is what there is in a folder.
+func (l *Finder) in(folder string) (expression string, any bool) {
+	once, _ := l.seen.LoadOrStore(folder, sync.OnceValues(func() (string, bool) { return in(folder) }))
+	return once.(func() (string, bool))()
 }
 
 // of returns the folder of a module that go.mod requires by a path, empty if

@@ -104,7 +104,7 @@ func TestFind(t *testing.T) {
 		"example.com/plain v1.0.0": "MIT", "example.com/Loud v1.0.0": "MIT", "example.com/both v1.0.0": "ISC AND MIT",
 		"example.com/fork v1.0.1": "ISC", "example.com/lib": "ISC", "example.com/far": "ISC",
 	}
-	if diff := cmp.Diff(want, Find(folders, image)); diff != "" {
+	if diff := cmp.Diff(want, new(Finder).Find(folders, image)); diff != "" {
 		t.Errorf("from the module cache (-want +got):\n%s", diff)
 	}
 	// What was compiled from the vendor folder is looked up there, whatever the
@@ -114,13 +114,39 @@ func TestFind(t *testing.T) {
 		"example.com/shop (devel)": "MIT", "stdlib 1.26.8": "MIT",
 		"example.com/plain v1.0.0": "ISC", "example.com/fork v1.0.1": "ISC",
 	}
-	if diff := cmp.Diff(want, Find(folders, image)); diff != "" {
+	if diff := cmp.Diff(want, new(Finder).Find(folders, image)); diff != "" {
 		t.Errorf("from the vendor folder (-want +got):\n%s", diff)
 	}
 	// In a workspace, folders are relative to the go.work.
 	folders.Vendor, folders.Work = "", filepath.Join(dir, "repository", "shop", "deeper")
-	if got, ok := Find(folders, image)["example.com/lib"]; ok {
+	if got, ok := new(Finder).Find(folders, image)["example.com/lib"]; ok {
 		t.Errorf("../lib of another folder is %s", got)
+	}
+}
+
+// What services have in common is looked at once, and what only one of them has when its
+// turn comes.
+func TestFinderLooksOnce(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"example.com/shared@v1.0.0/LICENSE": mit, "example.com/own@v1.0.0/LICENSE": isc})
+	with := func(names ...string) evidence.Image {
+		info := &debug.BuildInfo{Main: debug.Module{Path: "example.com/shop"}}
+		for _, name := range names {
+			info.Deps = append(info.Deps, &debug.Module{Path: "example.com/" + name, Version: "v1.0.0"})
+		}
+		return evidence.Image{Executables: []evidence.Executable{{Go: info}}}
+	}
+	var finder Finder
+	want := map[string]string{"example.com/shared v1.0.0": "MIT"}
+	if diff := cmp.Diff(want, finder.Find(Folders{ModCache: dir}, with("shared"))); diff != "" {
+		t.Errorf("for the first (-want +got):\n%s", diff)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "example.com", "shared@v1.0.0")); err != nil {
+		t.Fatal(err)
+	}
+	want["example.com/own v1.0.0"] = "ISC"
+	if diff := cmp.Diff(want, finder.Find(Folders{ModCache: dir}, with("shared", "own"))); diff != "" {
+		t.Errorf("for the second (-want +got):\n%s", diff)
 	}
 }
 
@@ -246,7 +272,7 @@ func BenchmarkFind500(b *testing.B) {
 		texts.Clear()
 		runtime.GC()
 		b.StartTimer()
-		if got := len(Find(Folders{ModCache: dir}, image)); got != 500 {
+		if got := len(new(Finder).Find(Folders{ModCache: dir}, image)); got != 500 {
 			b.Fatalf("%d of 500 have a licence", got)
 		}
 	}

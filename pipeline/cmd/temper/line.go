@@ -59,6 +59,8 @@ type line struct {
 	probe bool
 	// uploads is where layers go ahead of a release; nil for nowhere.
 	uploads *uploads
+	// licenses looks once into what services have in common.
+	licenses license.Finder
 	// toolchains are asked once for all services.
 	toolchains binary.Toolchains
 
@@ -366,7 +368,7 @@ func describe(svc *service.Service, base *image.Base, artifact mutate.Appendable
 func (l *line) state(one *product) error {
 	svc := one.service
 	base := evidence.Base{Name: baseName(one.base.Base), Digest: one.base.Digest}
-	known := evidence.Known{Sums: goSum(svc), Licenses: license.Find(sourcesOf(svc, one.toolchain), one.images...)}
+	known := evidence.Known{Sums: goSum(svc), Licenses: l.licenses.Find(sourcesOf(svc, one.toolchain), one.images...)}
 	add := func(predicateType string, predicate any, about ...v1.Hash) error {
 		s, err := evidence.State(predicateType, predicate, svc.Name, about...)
 		one.statements = append(one.statements, s)
