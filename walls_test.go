@@ -33,7 +33,7 @@ var may = map[string][]string{
 	"temper/checks/workloads":        {"temper/checks/pattern", "temper/checks", "temper/checks/images"},
 	"temper/pipeline/strict":         {"temper/checks/pattern"},
 	"temper/pipeline/service":        {"temper/checks/pattern", "temper/pipeline/strict"},
-	"temper/pipeline/binary":         {"temper/checks/pattern", "temper/checks", "temper/checks/executables", "temper/pipeline/service", "temper/pipeline/store", "temper/pipeline/timing"},
+	"temper/pipeline/binary":         {"temper/checks/pattern", "temper/checks", "temper/checks/executables", "temper/checks/memory", "temper/pipeline/service", "temper/pipeline/store", "temper/pipeline/timing"},
 	"temper/pipeline/program":        {"temper/checks", "temper/checks/sources", "temper/pipeline/binary", "temper/pipeline/service"},
 	"temper/pipeline/sandbox":        {},
 	"temper/pipeline/evidence":       {"temper/checks/pattern", "temper/checks"},

@@ -17,6 +17,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"temper/checks/memory"
 	"temper/checks/pattern"
 	"temper/pipeline/service"
 	"temper/pipeline/store"
@@ -48,6 +49,8 @@ type Options struct {
 	Parallel int
 	// Share is what is read besides the service's own cache; nil for nothing.
 	Share *Share
+	// Facts keeps what was read of the binaries that are built again; nil to read it anew.
+	Facts *memory.Folder
 }
 
 // Build compiles the service for a platform with a toolchain from [Select].
@@ -126,7 +129,7 @@ func (c cacheDir) same(ctx context.Context, svc *service.Service, p v1.Platform,
 	if name == "" {
 		return nil, now, why, nil
 	}
-	facts, err := factsOf(c.out())
+	facts, err := opts.factsOf(sum, c.out())
 	if err != nil {
 		return nil, nil, []string{err.Error()}, nil
 	}

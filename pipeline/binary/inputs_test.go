@@ -8,6 +8,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"temper/checks/memory"
 )
 
 // embedding is a program of two packages, one of which embeds a file and a folder.
@@ -336,5 +341,36 @@ func TestUnchangedAfterFailure(t *testing.T) {
 	}
 	if b := rebuild(); !slices.Equal(b.Why, []string{"main.go has changed"}) {
 		t.Errorf("compiled because %q", b.Why)
+	}
+}
+
+// What a binary says of itself is read once, goes by its content, and is read again where
+// what was kept is not as it was written.
+func TestFactsAreReadOnce(t *testing.T) {
+	keep, err := memory.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	repo, svc := write(t, folder(t), embedding)
+	b := mustBuild(t, repo, svc, Options{Cache: cache})
+	opts := Options{Facts: keep}
+	for _, round := range []string{"first", "second"} {
+		got, err := opts.factsOf(b.Digest, b.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(b.Facts, got); diff != "" {
+			t.Errorf("the %s time (-want +got):\n%s", round, diff)
+		}
+		b.Path = filepath.Join(t.TempDir(), "gone") // the second time nobody reads
+	}
+	if _, err := opts.factsOf(v1.Hash{Algorithm: "sha256", Hex: strings.Repeat("0", 64)}, b.Path); err == nil {
+		t.Error("the facts of one binary are those of another")
+	}
+	if err := keep.Save("facts-"+b.Digest.Hex, []byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := opts.factsOf(b.Digest, b.Path); err == nil {
+		t.Error("what cannot be read is taken for facts")
 	}
 }

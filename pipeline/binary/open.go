@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -80,6 +81,27 @@ func factsOf(path string) (*executables.Facts, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return facts, nil
+}
+
+// factsOf are those of the executable of a digest, read once.
+func (o Options) factsOf(sum v1.Hash, path string) (*executables.Facts, error) {
+	if o.Facts == nil {
+		return factsOf(path)
+	}
+	key := "facts-" + sum.Hex
+	known := new(executables.Facts)
+	if text := o.Facts.Load(key); text != nil && json.Unmarshal(text, known) == nil {
+		return known, nil
+	}
+	facts, err := factsOf(path)
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(facts)
+	if err != nil {
+		return nil, err
+	}
+	return facts, o.Facts.Save(key, text)
 }
 
 func digest(path string) (v1.Hash, int64, error) {

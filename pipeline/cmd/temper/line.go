@@ -44,7 +44,7 @@ type line struct {
 	depict  bool
 	memory  *images.Memory
 	looked  *sources.Memory
-	// judged are the reports about the code of services.
+	// judged are the reports about the code of services, and what binaries say of themselves.
 	judged *memory.Folder
 	// looking is held by who looks at code. That takes all cores by itself, and who comes
 	// next need not look again at what both import.
@@ -72,7 +72,7 @@ type line struct {
 
 // options are those of every build on the line.
 func (l *line) options() binary.Options {
-	return binary.Options{Cache: l.cache, Tag: l.tag, Parallel: l.compilers, Share: l.share}
+	return binary.Options{Cache: l.cache, Tag: l.tag, Parallel: l.compilers, Share: l.share, Facts: l.judged}
 }
 
 // A product is what comes off the line for one service.
