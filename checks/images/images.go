@@ -66,9 +66,10 @@ func AllRules() []checks.Rule {
 type Options struct {
 	// Memory holds what was read before.
 	Memory *Memory
-	// Remote says that the image is got from a registry by its digest. Its
-	// layers are then not fetched if the memory holds them.
-	Remote bool
+	// ByDigest says that whoever gets the image gets it by its digest: from a registry, or
+	// from a build that holds against it what it writes. Its layers are then not read if
+	// the memory holds them.
+	ByDigest bool
 	// Why tells how the main package of a platform's binary comes to import
 	// the package of that path, or one of the module of that path: the
 	// packages from main to it. Nil where the sources are not at hand.

@@ -23,8 +23,8 @@ import (
 // It goes by the digest of the layer's bytes and its diff id together, for a
 // configuration may claim the diff id of any other layer, and by the program
 // that read it: other rules read again. What it holds of a layer is taken only
-// if the layer's bytes still have their digest, unless they lie in a registry,
-// where nothing is got by a digest that does not have it.
+// if the layer's bytes still have their digest, unless nobody gets them by a digest
+// that they do not have.
 //
 // A folder belongs to one user, like Go's build cache: who can write into it
 // can write there that a layer is clean. [temper release] looks for itself.
@@ -68,7 +68,7 @@ func NewMemory(dir string) (*Memory, error) {
 
 // layer returns what is in a layer: what is remembered, if the layer is still
 // the same, or else what read finds.
-func (m *Memory) layer(ctx context.Context, l v1.Layer, diffID v1.Hash, remote bool, read func() (*contents, error)) (*contents, error) {
+func (m *Memory) layer(ctx context.Context, l v1.Layer, diffID v1.Hash, byDigest bool, read func() (*contents, error)) (*contents, error) {
 	if m == nil {
 		return read()
 	}
@@ -90,7 +90,7 @@ func (m *Memory) layer(ctx context.Context, l v1.Layer, diffID v1.Hash, remote b
 	if found == nil {
 		found = m.load(key)
 	}
-	if found != nil && !remote {
+	if found != nil && !byDigest {
 		if err := intact(ctx, l); err != nil {
 			return nil, err
 		}

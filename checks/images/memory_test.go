@@ -177,7 +177,7 @@ func TestLayersAreReadOnce(t *testing.T) {
 	}{
 		{"first", Options{Memory: memoryIn(t, dir)}, 0, 1},
 		{"later, in another process", Options{Memory: memoryIn(t, dir)}, 1, 0},
-		{"later, in a registry", Options{Memory: memoryIn(t, dir), Remote: true}, 0, 0},
+		{"later, in a registry", Options{Memory: memoryIn(t, dir), ByDigest: true}, 0, 0},
 		{"without a memory", Options{}, 0, 1},
 		{"in a memory of its own", Options{Memory: memoryIn(t, "")}, 0, 1},
 	} {

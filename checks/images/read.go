@@ -162,7 +162,7 @@ func (o Options) read(ctx context.Context, v v1.Image) (*Image, error) {
 	var unpacked int64
 	for i, layer := range layers {
 		before := unpacked
-		layerHolds, err := o.Memory.layer(ctx, layer, config.RootFS.DiffIDs[i], o.Remote, func() (*contents, error) {
+		layerHolds, err := o.Memory.layer(ctx, layer, config.RootFS.DiffIDs[i], o.ByDigest, func() (*contents, error) {
 			entries, err := readLayer(&reading{ctx: ctx, unpacked: &unpacked}, layer, config.RootFS.DiffIDs[i])
 			return &contents{entries, unpacked - before}, err
 		})

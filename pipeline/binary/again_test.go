@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"temper/pipeline/store"
 )
 
 // three is a program of three packages in a row, and one beside.
@@ -95,7 +97,7 @@ func TestListedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx := context.Background()
 			repo, svc := write(t, folder(t), three)
-			time.Sleep(2 * grace)
+			time.Sleep(2 * store.Grace)
 			toolchain, err := Select(ctx, repo, svc)
 			if err != nil {
 				t.Fatal(err)
@@ -147,7 +149,7 @@ func TestListedAgain(t *testing.T) {
 func TestListedAgainCleared(t *testing.T) {
 	ctx := context.Background()
 	repo, svc := write(t, folder(t), three)
-	time.Sleep(2 * grace)
+	time.Sleep(2 * store.Grace)
 	toolchain, err := Select(ctx, repo, svc)
 	if err != nil {
 		t.Fatal(err)

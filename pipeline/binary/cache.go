@@ -117,15 +117,15 @@ func (c cacheDir) trusted() (v1.Hash, int64, error) {
 	if err != nil {
 		return v1.Hash{}, 0, errAltered
 	}
-	is := stamp(info)
-	if is != "" && is == untouched {
+	if is := store.Stamp(info); is != "" && is == untouched {
 		return want, info.Size(), nil
 	}
 	got, size, err := digest(c.out())
 	if err == nil && got != want {
 		err = errAltered
 	}
-	if err != nil || is == "" || time.Since(changed(info)) < grace {
+	is := store.Rested(info)
+	if err != nil || is == "" {
 		return got, size, err
 	}
 	return got, size, replace(c.sum(), []byte(sum+" "+is+"\n"))

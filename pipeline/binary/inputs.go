@@ -21,6 +21,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"temper/pipeline/service"
+	"temper/pipeline/store"
 )
 
 // inputs are all that goes into a binary, by content: what Go compiles of the repository
@@ -41,10 +42,6 @@ type inputs struct {
 	// Embed are the folders of which the names of all files count.
 	Embed []string `json:"embed"`
 }
-
-// grace is how long before a build a file must have rested to be remembered as what was
-// compiled: a clock of a file system is as coarse as this.
-const grace = 100 * time.Millisecond
 
 // settings are all that decides bytes beside files, by what people call it.
 func settings(svc *service.Service, p v1.Platform, t *Toolchain, opts Options) (map[string]string, error) {
@@ -85,7 +82,7 @@ func (b *Binary) Remember(ctx context.Context, svc *service.Service, t *Toolchai
 		return nil // a toolchain whose programs lie elsewhere
 	}
 	in.gather(svc, t, imports)
-	rested, err := in.fill(b.began.Add(-grace))
+	rested, err := in.fill(b.began.Add(-store.Grace))
 	if err != nil || !rested {
 		return err
 	}
@@ -393,7 +390,7 @@ func (r *reader) file(name string) (string, error) {
 	if !info.Mode().IsRegular() {
 		return info.Mode().Type().String(), nil
 	}
-	if !r.since.IsZero() && changed(info).After(r.since) {
+	if !r.since.IsZero() && store.Changed(info).After(r.since) {
 		r.late = true
 	}
 	if r.buffer == nil {

@@ -13,6 +13,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"temper/checks/memory"
+	"temper/pipeline/store"
 )
 
 // embedding is a program of two packages, one of which embeds a file and a folder.
@@ -52,7 +53,7 @@ three
 func remembered(t *testing.T, tree string) (rebuild func() *Binary, dir string) {
 	t.Helper()
 	repo, svc := write(t, folder(t), tree)
-	time.Sleep(2 * grace)
+	time.Sleep(2 * store.Grace)
 	toolchain, err := Select(context.Background(), repo, svc)
 	if err != nil {
 		t.Fatal(err)
@@ -270,7 +271,7 @@ func main() { println(dep.Word()) }
 // time of modification says.
 func TestTrusted(t *testing.T) {
 	rebuild, _ := remembered(t, hello)
-	time.Sleep(2 * grace)
+	time.Sleep(2 * store.Grace)
 	b := rebuild()
 	sum := filepath.Join(filepath.Dir(b.Path), "service.sha256")
 	noted := func() string {
@@ -286,7 +287,7 @@ func TestTrusted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := noted(), stamp(info); got != want {
+	if got, want := noted(), store.Stamp(info); got != want {
 		t.Errorf("after a look at it, it is noted as %q, want %q", got, want)
 	}
 	if got, err := b.Distrust(); err != nil || got {
@@ -316,7 +317,7 @@ func TestTrusted(t *testing.T) {
 // that did not.
 func TestUnchangedAfterFailure(t *testing.T) {
 	rebuild, dir := remembered(t, embedding)
-	time.Sleep(2 * grace)
+	time.Sleep(2 * store.Grace)
 	first := rebuild()
 	name := filepath.Join(dir, "main.go")
 	was, err := os.ReadFile(name)

@@ -3,12 +3,16 @@ package image
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 
 	"temper/checks/memory"
@@ -22,25 +26,78 @@ import (
 // The blobs lie under their own digests. A record (package memory, in layers)
 // says which blob a list of entries became, by all that is in them, so that they
 // need not even be read. A blob that does not have its digest is made again in its
-// place; nothing is removed, for another build may have just made it. Whoever can
-// write into the folder can still make a record name another whole blob. So the folder
-// belongs to one user, like Go's own cache.
+// place. Nobody reads one for that which nobody has touched since it was held against
+// its digest; reading it into an image does so in any case ([Altered]). Nothing is
+// removed, for another build may have just made it. Whoever can write into the folder can
+// still make a record name another whole blob. So the folder belongs to one user, like
+// Go's own cache.
 type cache string
 
 // A record is what is kept of a layer.
 type record struct {
 	DiffID, Digest v1.Hash
+	Size           int64
 	Files          []evidence.File
+	// Untouched is the stamp of the blob that was found whole; empty where it has not
+	// rested since.
+	Untouched string `json:",omitempty"`
 }
+
+// Altered tells whether a layer of an image or an index, as [Assemble] has taken it from the
+// cache, is not what it was, although nobody seemed to have touched it. Assembling again
+// makes it anew.
+func Altered(artifact mutate.Appendable) bool {
+	var images []v1.Image
+	switch a := artifact.(type) {
+	case v1.Image:
+		images = []v1.Image{a}
+	case *index:
+		images = slices.Collect(maps.Values(a.images))
+	}
+	any := false
+	for _, img := range images {
+		layers, err := img.Layers()
+		if err != nil {
+			return false // they have been named before
+		}
+		for _, l := range layers {
+			r, err := l.Compressed()
+			if err == nil {
+				_, err = io.Copy(io.Discard, r)
+				r.Close()
+			}
+			any = any || errors.As(err, new(alteredError))
+		}
+	}
+	return any
+}
+
+// An alteredError is that of a layer in the cache.
+type alteredError struct{ error }
+
+func (e alteredError) Unwrap() error { return e.error }
 
 // records are those that this very program has written: another one may make another
 // tar of the same entries.
-func (c cache) records() (*memory.Folder, error) {
+func (c cache) records() (records, error) {
 	folder, err := memory.Open(filepath.Join(string(c), "layers"))
 	if err != nil {
-		return nil, fmt.Errorf("making the layer cache: %w", err)
+		return records{}, fmt.Errorf("making the layer cache: %w", err)
 	}
-	return folder, nil
+	return records{folder}, nil
+}
+
+type records struct{ *memory.Folder }
+
+func (f records) save(key string, r record) error {
+	text, err := json.Marshal(r)
+	if err == nil {
+		err = f.Save(key, text)
+	}
+	if err != nil {
+		return fmt.Errorf("writing the layer cache: %w", err)
+	}
+	return nil
 }
 
 // find returns the layer of a key, nil where the cache does not have it or not as
@@ -54,12 +111,22 @@ func (c cache) find(key string) (*layer, error) {
 	if json.Unmarshal(records.Load(key), &r) != nil {
 		return nil, nil
 	}
-	size, ok := blobs(c).intact(r.Digest, -1)
-	if !ok {
+	name := blobs(c).name(r.Digest)
+	store.Used(name)
+	info, err := os.Lstat(name)
+	if err != nil || info.Size() != r.Size {
 		return nil, nil
 	}
-	store.Used(blobs(c).name(r.Digest))
-	return c.layer(r, size), nil
+	if is := store.Stamp(info); is != "" && is == r.Untouched {
+		return c.layer(records, key, r), nil
+	}
+	if _, ok := blobs(c).intact(r.Digest, r.Size); !ok {
+		return nil, nil
+	}
+	if r.Untouched = store.Rested(info); r.Untouched != "" {
+		err = records.save(key, r)
+	}
+	return c.layer(records, key, r), err
 }
 
 // add compresses the entries into the cache. Their contents are those that the key
@@ -83,18 +150,11 @@ func (c cache) add(ctx context.Context, key string, entries []entry, contents ma
 			return nil, fmt.Errorf("%s changed while it was read", path)
 		}
 	}
-	r.Digest, r.Files = digest, filesOf(entries, found)
+	r.Digest, r.Size, r.Files = digest, size, filesOf(entries, found)
 	if err := c.sweep(); err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(r)
-	if err != nil {
-		return nil, err
-	}
-	if err := records.Save(key, text); err != nil {
-		return nil, fmt.Errorf("writing the layer cache: %w", err)
-	}
-	return c.layer(r, size), nil
+	return c.layer(records, key, r), records.save(key, r)
 }
 
 // sweep removes what interrupted builds have left. There is no lock: others are
@@ -111,11 +171,39 @@ func (c cache) sweep() error {
 	return nil
 }
 
-func (c cache) layer(r record, size int64) *layer {
-	return &layer{diffID: r.DiffID, digest: r.Digest, size: size, files: these(r.Files), compressed: func() (io.ReadCloser, error) {
-		content, _, err := blobs(c).open(r.Digest, size)
-		return content, err
-	}}
+func (c cache) layer(in records, key string, r record) *layer {
+	l := &layer{diffID: r.DiffID, digest: r.Digest, size: r.Size, files: these(r.Files)}
+	l.compressed = func() (io.ReadCloser, error) {
+		content, _, err := blobs(c).open(r.Digest, r.Size)
+		if err != nil {
+			return nil, alteredError{err}
+		}
+		return &doubted{content, func() error {
+			r.Untouched = ""
+			return in.save(key, r)
+		}}, nil
+	}
+	return l
+}
+
+// A doubted blob is looked at the next time, if it turns out not to be what it is taken for.
+type doubted struct {
+	io.ReadCloser
+	forget func() error
+}
+
+func (d *doubted) Read(p []byte) (int, error) {
+	n, err := d.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = alteredError{errors.Join(err, d.forget())}
+	}
+	return n, err
+}
+
+// Proves is that of what it reads.
+func (d *doubted) Proves(digest v1.Hash) bool {
+	p, ok := d.ReadCloser.(interface{ Proves(v1.Hash) bool })
+	return ok && p.Proves(digest)
 }
 
 // through returns the layer of a registry as one that is pulled at most once.

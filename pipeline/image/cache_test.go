@@ -3,7 +3,9 @@ package image
 import (
 	"archive/tar"
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,7 +15,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
+
+	"temper/pipeline/store"
 )
 
 // A layer that the cache does not have as it was is made again, in its place.
@@ -62,8 +67,9 @@ func TestCacheRecord(t *testing.T) {
 	check(t, err)
 	records := must(cache(dir).records())(t)
 	for _, text := range []string{
-		"hello", `{"DiffID":"sha256:../../../x","Digest":"sha256:../../../x"}`,
+		"hello", "{}", `{"DiffID":"sha256:../../../x","Digest":"sha256:../../../x"}`,
 		`{"DiffID":"` + want.diffID.String() + `","Digest":"sha256:` + strings.Repeat("0", 64) + `"}`,
+		`{"DiffID":"` + want.diffID.String() + `","Digest":"` + want.digest.String() + `","Size":1}`,
 	} {
 		check(t, records.Save(key, []byte(text)))
 		if got := must(cache(dir).find(key))(t); got != nil {
@@ -134,9 +140,20 @@ func TestCacheIsUsed(t *testing.T) {
 func TestCacheAlteredLater(t *testing.T) {
 	dir := t.TempDir()
 	img := assemble(t, orders(t), Options{Cache: dir}, amd64).(v1.Image)
+	two := assemble(t, orders(t), Options{Cache: dir}, amd64, arm64)
 	last := must(img.Manifest())(t).Layers[2].Digest
+	for _, artifact := range []mutate.Appendable{img, two} {
+		if Altered(artifact) {
+			t.Errorf("a layer of the %T is altered, and nobody has touched it", artifact)
+		}
+	}
 	check(t, flip(blobs(dir).name(last)))
 	mentions(t, Write(t.TempDir(), Entry{Name: "orders", Artifact: img}), blobs(dir).name(last), "was altered")
+	for _, artifact := range []mutate.Appendable{img, two} {
+		if !Altered(artifact) {
+			t.Errorf("no layer of the %T is altered", artifact)
+		}
+	}
 }
 
 // What an interrupted build has left goes away, but not what another build is
@@ -152,6 +169,55 @@ func TestCacheClearsWhatIsHalf(t *testing.T) {
 	must(newLayer(context.Background(), []entry{file("/a", "a")}, cache(dir)))(t)
 	if diff := cmp.Diff([]string{"/" + tempPrefix + "young"}, temps(t, dir)); diff != "" {
 		t.Errorf("the cache does not keep the expected files (-want +got):\n%s", diff)
+	}
+}
+
+// A blob that nobody has touched since it was found whole is not read for that. One that
+// was altered all the same is in no image, and made anew the next time.
+func TestCacheUntouched(t *testing.T) {
+	dir := t.TempDir()
+	entries := []entry{file("/a", "a")}
+	want := must(newLayer(context.Background(), entries, cache(dir)))(t)
+	key, _, err := keyOf(entries)
+	check(t, err)
+	kept := must(cache(dir).records())(t)
+	noted := func() (r record) {
+		t.Helper()
+		check(t, json.Unmarshal(kept.Load(key), &r))
+		return r
+	}
+	blob := blobs(dir).name(want.digest)
+	now := func() string { return store.Stamp(must(os.Lstat(blob))(t)) }
+	if now() == "" {
+		t.Skip("this system does not tell whether somebody has touched a file")
+	}
+	if got := noted().Untouched; got != "" {
+		t.Errorf("one that was just written is noted as %q", got)
+	}
+	time.Sleep(2 * store.Grace)
+	must(newLayer(context.Background(), entries, cache(dir)))(t)
+	if got := noted().Untouched; got != now() {
+		t.Errorf("after a look at it, it is noted as %q, want %q", got, now())
+	}
+	times := must(os.Stat(blob))(t).ModTime()
+	check(t, flip(blob))
+	check(t, os.Chtimes(blob, times, times))
+	must(newLayer(context.Background(), entries, cache(dir)))(t)
+	if _, ok := blobs(dir).intact(want.digest, want.size); !ok {
+		t.Error("one that was altered, with its time put back, is not made anew")
+	}
+
+	check(t, flip(blob))
+	r := noted()
+	r.Untouched = now()
+	check(t, kept.save(key, r))
+	got := must(newLayer(context.Background(), entries, cache(dir)))(t)
+	_, err = io.Copy(io.Discard, must(got.Compressed())(t))
+	mentions(t, err, blob, "was altered")
+	got = must(newLayer(context.Background(), entries, cache(dir)))(t)
+	check(t, validate.Layer(got))
+	if got.digest != want.digest {
+		t.Errorf("the layer is %s, want %s", got.digest, want.digest)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"temper/checks/page"
 	"temper/pipeline/binary"
 	"temper/pipeline/evidence"
+	"temper/pipeline/image"
 	"temper/pipeline/service"
 	"temper/pipeline/store"
 	"temper/pipeline/timing"
@@ -181,15 +182,21 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 	if f.output == "" {
 		err = ignored(filepath.Dir(output))
 	}
-	wrote := timing.Start(ctx, "write")
-	switch {
-	case err != nil:
-	case asTarball:
-		err = writeTarball(output, products)
-	default:
-		err = writeLayout(output, products, f.output == "" && len(f.services) == 0)
+	if err != nil {
+		return err
 	}
-	wrote()
+	write := func() error {
+		defer timing.Start(ctx, "write")()
+		if asTarball {
+			return writeTarball(output, products)
+		}
+		return writeLayout(output, products, f.output == "" && len(f.services) == 0)
+	}
+	if err = write(); err != nil && slices.ContainsFunc(products, func(one *product) bool { return image.Altered(one.artifact) }) {
+		if products, err = l.run(ctx, services); err == nil {
+			err = write()
+		}
+	}
 	if err != nil {
 		return err
 	}

@@ -133,7 +133,7 @@ func check(ctx context.Context, p *person, f checkFlags, args []string) error {
 			return err
 		}
 		for _, s := range subjects {
-			opts := images.Options{Memory: known, Remote: s.remote}
+			opts := images.Options{Memory: known, ByDigest: s.remote}
 			if s.slow {
 				opts.Memory = nil
 			}

@@ -98,7 +98,7 @@ func (f *checkFlags) against(ctx context.Context, known *images.Memory, tmp stri
 			return nil, err
 		}
 		for _, s := range subjects {
-			opts := images.Options{Memory: known, Remote: s.remote}
+			opts := images.Options{Memory: known, ByDigest: s.remote}
 			if s.slow {
 				opts.Memory = nil
 			}

@@ -150,7 +150,7 @@ func (l *line) make(ctx context.Context, svc *service.Service) (*product, error)
 		return nil, err
 	}
 	if err := l.judge(ctx, one, bins); err != nil {
-		if again, _ := altered(bins); !again || ctx.Err() != nil {
+		if again, _ := altered(bins); !again && !image.Altered(one.artifact) || ctx.Err() != nil {
 			return nil, err
 		}
 		if one, bins, err = l.compile(ctx, svc); err != nil {
@@ -257,7 +257,7 @@ func (l *line) judge(ctx context.Context, one *product, bins []*binary.Binary) e
 			return err
 		}
 		defer timing.Start(both, "check the image")()
-		opts := images.Options{Memory: l.memory, Why: l.why(both, one, bins)}
+		opts := images.Options{Memory: l.memory, ByDigest: true, Why: l.why(both, one, bins)}
 		j, err = images.Check(both, one.service.Name, one.artifact, opts)
 		return err
 	})
