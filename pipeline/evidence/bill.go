@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -198,9 +199,14 @@ func (b *bill) add(p part) *part {
 
 // sum256 differs where parts differ.
 func (p *part) sum256() [sha256.Size]byte {
-	return sha256.Sum256(fmt.Appendf(nil, "%q", []string{
-		string(p.kind), p.name, p.version, p.purl, p.license, p.digest.Hex, p.sha1, p.sum, p.folder, p.origin, p.platform, fmt.Sprint(p.executable),
-	}))
+	text := append(make([]byte, 0, 512), '[') // as fmt writes a list: ids stay those of former releases
+	for _, one := range []string{
+		string(p.kind), p.name, p.version, p.purl, p.license, p.digest.Hex, p.sha1, p.sum, p.folder, p.origin, p.platform, strconv.FormatBool(p.executable),
+	} {
+		text = append(strconv.AppendQuote(text, one), ' ')
+	}
+	text[len(text)-1] = ']'
+	return sha256.Sum256(text)
 }
 
 // idOf begins with what people can read. Files have none of it: there are
