@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -108,9 +109,17 @@ type layout struct {
 	root *os.Root
 	blobs
 	held *flock.Flock
-	// written are the blobs that this writer has added.
+	// there are the blobs that this writer has put, each once: images have layers in
+	// common. Of those, written were not there before.
 	noting  sync.Mutex
+	there   map[sized]func() error
 	written []v1.Hash
+}
+
+// A sized blob is one of which a manifest says how large it is.
+type sized struct {
+	digest v1.Hash
+	size   int64
 }
 
 func openLayout(dir string) (*layout, error) {
@@ -120,7 +129,7 @@ func openLayout(dir string) (*layout, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("making OCI layout: %w", err)
 	}
-	l := &layout{dir: dir, blobs: blobs(dir), held: flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o644))}
+	l := &layout{dir: dir, blobs: blobs(dir), there: make(map[sized]func() error), held: flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o644))}
 	err := l.held.Lock()
 	if err != nil {
 		return nil, fmt.Errorf("locking OCI layout %s: %w", dir, err)
@@ -188,12 +197,11 @@ func (l *layout) update(entries []Entry, alone bool) error {
 		l.undo(before)
 		return err
 	}
-	after.Manifests = append(after.Manifests, slices.Concat(added...)...)
-	after.Manifests = append(after.Manifests, l.keep(before.Manifests, after.Manifests, alone)...)
-	slices.SortStableFunc(after.Manifests, byName)
-	after.Manifests = slices.CompactFunc(after.Manifests, func(a, b v1.Descriptor) bool {
-		return byName(a, b) == 0 && maps.Equal(a.Annotations, b.Annotations)
-	})
+	after.Manifests = ordered(slices.Concat(added...))
+	if reflect.DeepEqual(after, before) {
+		return nil // nothing is new, nothing goes
+	}
+	after.Manifests = ordered(append(after.Manifests, l.keep(before.Manifests, after.Manifests, alone)...))
 	raw, err := json.MarshalIndent(after, "", "  ")
 	if err != nil {
 		return err
@@ -204,6 +212,14 @@ func (l *layout) update(entries []Entry, alone bool) error {
 	}
 	l.sweep(before, after)
 	return nil
+}
+
+// ordered are the entries of index.json as they stand there, each once.
+func ordered(all []v1.Descriptor) []v1.Descriptor {
+	slices.SortStableFunc(all, byName)
+	return slices.CompactFunc(all, func(a, b v1.Descriptor) bool {
+		return byName(a, b) == 0 && maps.Equal(a.Annotations, b.Annotations)
+	})
 }
 
 // byName sorts images with a name before those without.
@@ -412,13 +428,22 @@ func (l *layout) putReferrer(ref v1.Image) (v1.Descriptor, error) {
 
 // put writes a blob that is not there.
 func (l *layout) put(h v1.Hash, size int64, content func() (io.ReadCloser, error)) error {
-	wrote, err := l.blobs.put(h, size, content)
-	if wrote {
-		l.noting.Lock()
-		defer l.noting.Unlock()
-		l.written = append(l.written, h)
+	l.noting.Lock()
+	once := l.there[sized{h, size}]
+	if once == nil {
+		once = sync.OnceValue(func() error {
+			wrote, err := l.blobs.put(h, size, content)
+			if wrote {
+				l.noting.Lock()
+				defer l.noting.Unlock()
+				l.written = append(l.written, h)
+			}
+			return err
+		})
+		l.there[sized{h, size}] = once
 	}
-	return err
+	l.noting.Unlock()
+	return once()
 }
 
 func content(raw []byte) func() (io.ReadCloser, error) {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"golang.org/x/sync/errgroup"
 
 	"temper/checks/pattern"
 	"temper/pipeline/evidence"
@@ -46,6 +48,51 @@ func ReadImages(dir string) ([]Entry, error) {
 		return nil, fmt.Errorf("reading OCI layout: %w", err)
 	}
 	return entries, nil
+}
+
+// Statements returns the statements of a predicate type that an OCI layout holds, by the
+// digest of the image or index that they refer to. It reads nothing else, and passes over
+// what cannot be read: a layout that is written by the way makes it anew.
+func Statements(dir, predicateType string) map[v1.Hash][]*evidence.Statement {
+	m, err := readIndex(dir)
+	if err != nil {
+		return nil
+	}
+	type stated struct {
+		about v1.Hash
+		*evidence.Statement
+	}
+	all := make([]stated, len(m.Manifests))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, d := range m.Manifests {
+		if d.ArtifactType != string(evidence.MediaType) || d.Annotations[evidence.PredicateTypeAnnotation] != predicateType {
+			continue
+		}
+		g.Go(func() error {
+			ref, err := blobs(dir).image(d)
+			if err != nil {
+				return err
+			}
+			m, err := ref.Manifest()
+			if err != nil || m.Subject == nil {
+				return err
+			}
+			s, err := evidence.FromReferrer(ref)
+			if err == nil && s.PredicateType == predicateType && s.About(m.Subject.Digest) {
+				all[i] = stated{m.Subject.Digest, s}
+			}
+			return err
+		})
+	}
+	g.Wait() // what cannot be read is not there
+	found := make(map[v1.Hash][]*evidence.Statement)
+	for _, s := range all {
+		if s.Statement != nil {
+			found[s.about] = append(found[s.about], s.Statement)
+		}
+	}
+	return found
 }
 
 func read(dir string, evidence bool) ([]Entry, error) {

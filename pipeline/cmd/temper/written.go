@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
 
 	"temper/pipeline/evidence"
 	"temper/pipeline/image"
@@ -17,13 +20,14 @@ func writeTarball(path string, products []*product) error {
 // The other images of the layout stay, unless it is the repository's own and
 // this was a build of all there is.
 func writeLayout(dir string, products []*product, alone bool) error {
-	old, err := image.Read(dir)
-	if err == nil {
-		for _, one := range products {
-			if err := one.keep(old); err != nil {
-				return err
-			}
-		}
+	old := image.Statements(dir, evidence.Provenance)
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for _, one := range products {
+		g.Go(func() error { return one.keep(old[one.digest]) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
 	}
 	write := image.Write
 	if alone {
@@ -35,24 +39,19 @@ func writeLayout(dir string, products []*product, alone bool) error {
 	return nil
 }
 
-func (one *product) keep(old []image.Entry) error {
-	for _, e := range old {
-		digest, err := e.Artifact.Digest()
-		if err != nil || e.Name != one.service.Name || digest != one.digest {
+// keep takes the provenances that say all that the new ones do in their place.
+func (one *product) keep(old []*evidence.Statement) error {
+	for i, is := range one.statements {
+		if is.PredicateType != evidence.Provenance {
 			continue
 		}
-		for _, was := range e.Statements {
-			for i, is := range one.statements {
-				if was.PredicateType != evidence.Provenance || is.PredicateType != evidence.Provenance {
-					continue
-				}
-				same, err := evidence.SameBuild(was, is)
-				if err != nil {
-					return err
-				}
-				if same {
-					one.statements[i] = was
-				}
+		for _, was := range old {
+			same, err := evidence.SameBuild(was, is)
+			if err != nil {
+				return err
+			}
+			if same {
+				one.statements[i] = was
 			}
 		}
 	}
