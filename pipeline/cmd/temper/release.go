@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"temper/checks"
 	"temper/checks/images"
@@ -145,24 +147,18 @@ func publish(ctx context.Context, p *person, f releaseFlags, layout, repository 
 		Issuer   string     `json:"issuer,omitempty"`
 		Released []released `json:"released"`
 	}{}
-	for i, e := range list {
-		statements, err := restate(e.Statements, reports[i])
-		if err != nil {
-			return err
-		}
-		var done func()
-		opts.Progress, done = p.progress(targets[i].Name())
-		digest, err := release.Publish(ctx, targets[i], reports[i], e.Artifact, statements, signer, f.tags, opts)
-		done()
-		if err != nil {
-			return refused(err)
-		}
-		p.note("%s: pushed, signed, read back and verified", digest)
-		if f.json {
-			out.Released = append(out.Released, released{e.Name, digest.String(), digest.DigestStr(), append([]string{}, f.tags...)})
-		} else {
+	digests, err := f.publishAll(ctx, p, list, targets, reports, signer, opts)
+	for i, digest := range digests {
+		switch {
+		case digest == (name.Digest{}): // it failed, or another did before
+		case f.json:
+			out.Released = append(out.Released, released{list[i].Name, digest.String(), digest.DigestStr(), append([]string{}, f.tags...)})
+		default:
 			fmt.Fprintln(p.out, digest)
 		}
+	}
+	if err != nil {
+		return refused(err)
 	}
 	if f.json {
 		by := signer.Verifier() // which is there: it has signed
@@ -171,6 +167,42 @@ func publish(ctx context.Context, p *person, f releaseFlags, layout, repository 
 		return p.json(out)
 	}
 	return nil
+}
+
+// publishing is how many images are published at a time. Much of it is waiting for the
+// registry, which may be far away.
+const publishing = 4
+
+// publishAll publishes the images side by side, each into a repository of its own, and
+// returns the digests of those that are, zero for the others. After the first error no more
+// are begun.
+func (f *releaseFlags) publishAll(ctx context.Context, p *person, list []image.Entry, targets []name.Repository,
+	reports []*checks.Report, signer *release.Signer, opts release.Options) ([]name.Digest, error) {
+
+	digests := make([]name.Digest, len(list))
+	line := p.progress()
+	defer line.end()
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(publishing)
+	for i, e := range list {
+		g.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			statements, err := restate(e.Statements, reports[i])
+			if err != nil {
+				return err
+			}
+			opts := opts
+			opts.Progress = line.of(targets[i].Name())
+			if digests[i], err = release.Publish(ctx, targets[i], reports[i], e.Artifact, statements, signer, f.tags, opts); err != nil {
+				return err
+			}
+			p.note("%s: pushed, signed, read back and verified", digests[i])
+			return nil
+		})
+	}
+	return digests, g.Wait()
 }
 
 // ahead opens a key while the images are judged and their layers uploaded, for all of
@@ -211,11 +243,12 @@ func (f *releaseFlags) judge(ctx context.Context, p *person, layout string, list
 	if opts.Memory, err = images.NewMemory(""); err != nil {
 		return nil, err
 	}
+	judgements, err := judgeAll(ctx, list, opts)
+	if err != nil {
+		return nil, err
+	}
 	for i, e := range list {
-		j, err := images.Check(ctx, e.Name, e.Artifact, opts)
-		if err != nil {
-			return nil, err
-		}
+		j := judgements[i]
 		if len(f.probed) > 0 {
 			seen := probed[j.Report.Subject.Digest]
 			if seen == nil {
@@ -257,6 +290,21 @@ func (f *releaseFlags) judge(ctx context.Context, p *person, layout string, list
 		return nil, no
 	}
 	return reports, nil
+}
+
+// judgeAll runs the rules on the images, one on each core. What one of them has in common
+// with another is waited for.
+func judgeAll(ctx context.Context, list []image.Entry, opts images.Options) ([]*images.Judgement, error) {
+	judgements := make([]*images.Judgement, len(list))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, e := range list {
+		g.Go(func() (err error) {
+			judgements[i], err = images.Check(ctx, e.Name, e.Artifact, opts)
+			return err
+		})
+	}
+	return judgements, g.Wait()
 }
 
 // otherService is what a provenance in the layout calls the image, where that is
