@@ -12,8 +12,12 @@
 //
 // What a layer says about an input (an action, in Go's words: the hash of the compiler,
 // its flags, the sources and the imports) is believed; what it gives for it is not. Every
-// output is held against its SHA-256 each time that it is asked for, and one that was cut
-// short, altered or exchanged is a miss: Go compiles again, into the own layer.
+// output is held against its SHA-256 when it is asked for, and one that was cut short,
+// altered or exchanged is a miss: Go compiles again, into the own layer. That was done and
+// need not be done again where the same file, of the same size, has not been written to
+// since, as the system tells whatever time the file was given; where it does not tell, it is
+// done each time. What was found whole is noted in the own layer: no service goes by what
+// another has found.
 //
 // So whoever can write to the cache of one service can lie to builds of that service and
 // platform, and to no others: no file of it is a file of another's, and nothing is
@@ -72,7 +76,7 @@ type response struct {
 
 // Serve answers Go until it closes the cache or its end of the pipe.
 func (c Cache) Serve(in io.Reader, out io.Writer) error {
-	s := &server{layers: []layer{layer(c.Own)}, out: json.NewEncoder(out), slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0))}
+	s := &server{layers: []layer{layer(c.Own)}, known: layer(c.Own).notes(), out: json.NewEncoder(out), slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0))}
 	if c.Shared != "" && c.Shared != c.Own {
 		s.layers = append(s.layers, layer(c.Shared))
 	}
@@ -82,12 +86,14 @@ func (c Cache) Serve(in io.Reader, out io.Writer) error {
 	s.answer(response{KnownCommands: []string{"get", "put", "close"}})
 	err := s.serve(bufio.NewReaderSize(in, 1<<16))
 	s.pending.Wait()
+	s.known.save() // else all of it is read again the next time
 	return errors.Join(err, s.err)
 }
 
 // A server is one conversation with Go.
 type server struct {
 	layers  []layer // the first is written
+	known   *notes
 	slots   chan struct{}
 	pending sync.WaitGroup
 
@@ -149,7 +155,7 @@ func (s *server) answer(r response) {
 // it again.
 func (s *server) get(r request) response {
 	for _, l := range s.layers {
-		if e, err := l.get(r.ActionID); err == nil {
+		if e, err := l.get(r.ActionID, s.known); err == nil {
 			return response{ID: r.ID, OutputID: e.output[:], Size: e.size, Time: &e.time, DiskPath: e.path}
 		}
 	}

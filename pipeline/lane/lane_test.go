@@ -15,6 +15,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"temper/pipeline/store"
 )
 
 // The test's own binary is the program that Go talks to.
@@ -162,7 +165,7 @@ func TestExchanged(t *testing.T) {
 		if _, err := l.put(a, sum[:], int64(len(body)), bytes.NewReader(body)); err != nil {
 			t.Fatal(err)
 		}
-		if e, err := l.get(a); err != nil || e.output != sum {
+		if e, err := l.get(a, l.notes()); err != nil || e.output != sum {
 			t.Fatalf("the entry that was put is %v, %v", e, err)
 		}
 	}
@@ -173,7 +176,7 @@ func TestExchanged(t *testing.T) {
 	if err := os.WriteFile(l.path("a", actions[0]), record, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if e, err := l.get(actions[0]); err == nil {
+	if e, err := l.get(actions[0], l.notes()); err == nil {
 		t.Errorf("got %v under another name", e)
 	}
 }
@@ -271,4 +274,79 @@ func TestProtocol(t *testing.T) {
 			t.Error("no error")
 		}
 	})
+}
+
+// What a service has found whole, and nobody has touched since, is not read for that again.
+// No service goes by what another has found.
+func TestUntouched(t *testing.T) {
+	body := []byte("an output")
+	sum := sha256.Sum256(body)
+	shared := t.TempDir()
+	if err := layer(shared).open(); err != nil {
+		t.Fatal(err)
+	}
+	path, err := layer(shared).put(sum[:], sum[:], int64(len(body)), bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stat := func() os.FileInfo {
+		t.Helper()
+		info, err := os.Lstat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info
+	}
+	if store.Stamp(stat()) == "" {
+		t.Skip("this system does not tell whether somebody has touched a file")
+	}
+	get, err := json.Marshal(request{ID: 1, Command: "get", ActionID: sum[:]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := Cache{t.TempDir(), shared}, Cache{t.TempDir(), shared}
+	finds := func(c Cache) bool {
+		t.Helper()
+		all, err := talk(t, c, string(get)+"\n")
+		if err != nil || len(all) != 2 {
+			t.Fatalf("answers %+v, %v", all, err)
+		}
+		return !all[1].Miss
+	}
+	noted := func(c Cache) string {
+		text, _ := os.ReadFile(filepath.Join(c.Own, notesName))
+		return string(text)
+	}
+	time.Sleep(2 * store.Grace)
+	for range 2 {
+		if !finds(first) {
+			t.Fatal("a whole output is not found")
+		}
+		if got, want := noted(first), store.Stamp(stat())+" "+path+"\n"; got != want {
+			t.Errorf("noted is %q, want %q", got, want)
+		}
+	}
+
+	was := stat()
+	if err := os.WriteFile(path, []byte("ANOTHER 1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(path, was.ModTime(), was.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if finds(first) {
+		t.Error("an output that was altered, with its time put back, is given out")
+	}
+	lie := store.Stamp(stat()) + " " + path + "\n"
+	for _, liar := range []string{first.Own, shared} {
+		if err := os.WriteFile(filepath.Join(liar, notesName), []byte(lie), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !finds(first) {
+		t.Error("what is noted is read again")
+	}
+	if finds(second) {
+		t.Error("one service goes by the notes of another, or of the shared layer")
+	}
 }

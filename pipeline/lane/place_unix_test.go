@@ -42,13 +42,13 @@ func TestNoFile(t *testing.T) {
 				if err := place(path); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := l.get(action[:]); err == nil {
+				if _, err := l.get(action[:], l.notes()); err == nil {
 					t.Error("it is given out")
 				}
 				if err := put(); err != nil {
 					t.Fatal(err)
 				}
-				e, err := l.get(action[:])
+				e, err := l.get(action[:], l.notes())
 				if err != nil {
 					t.Fatal(err)
 				}
