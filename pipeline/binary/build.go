@@ -47,6 +47,9 @@ type Options struct {
 	Tag string
 	// Parallel bounds the compilers of one build; 0 is one for each core.
 	Parallel int
+	// Turn waits until it is this build's turn to compile, and returns what ends that. A
+	// build that finds nothing changed does not wait. Nil for no waiting.
+	Turn func(context.Context) (done func(), err error)
 	// Share is what is read besides the service's own cache; nil for nothing.
 	Share *Share
 	// Facts keeps what was read of the binaries that are built again; nil to read it anew.
@@ -73,6 +76,13 @@ func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchai
 	b, now, why, err := c.same(ctx, svc, p, t, opts)
 	if err != nil || b != nil {
 		return b, err
+	}
+	if opts.Turn != nil {
+		done, err := opts.Turn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
 	}
 	began := time.Now()
 	args, err := arguments(svc, c.out(), opts)

@@ -167,7 +167,7 @@ func (in *inputs) gather(svc *service.Service, t *Toolchain, imports *Imports) {
 }
 
 // standard are the hashes of folders in a GOROOT, which do not change while a command
-// runs, and which all services have in common.
+// runs, and which all services have in common: one reads them, and others wait.
 var standard sync.Map
 
 // fill hashes all that was gathered, and tells whether none of it has changed since.
@@ -183,16 +183,14 @@ func (in *inputs) fill(since time.Time) (rested bool, err error) {
 // standard hashes what is of the standard library.
 func (r *reader) standard(in *inputs) error {
 	for dir := range in.Standard {
-		if known, ok := standard.Load(dir); ok {
-			in.Standard[dir] = known.(string)
-			continue
-		}
-		files, err := r.folder(dir, true)
-		if err != nil {
+		once, _ := standard.LoadOrStore(dir, sync.OnceValues(func() (string, error) {
+			files, err := r.folder(dir, true)
+			return hashOf(files), err
+		}))
+		var err error
+		if in.Standard[dir], err = once.(func() (string, error))(); err != nil {
 			return err
 		}
-		in.Standard[dir] = hashOf(files)
-		standard.Store(dir, in.Standard[dir])
 	}
 	return nil
 }

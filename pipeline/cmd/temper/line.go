@@ -176,8 +176,19 @@ func (l *line) tell(ctx context.Context, one *product, bins []*binary.Binary) (e
 	return l.state(one)
 }
 
-// compile takes one service as far as its binaries. Every platform takes a slot to
-// compile in.
+// turn waits for a slot to compile in.
+func (l *line) turn(ctx context.Context) (done func(), err error) {
+	defer timing.Start(ctx, "wait")()
+	select {
+	case l.slots <- struct{}{}:
+		return func() { <-l.slots }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// compile takes one service as far as its binaries, one for each platform. What has changed
+// takes its turn to compile.
 func (l *line) compile(ctx context.Context, svc *service.Service) (*product, []*binary.Binary, error) {
 	chosen := timing.Start(ctx, "choose Go")
 	toolchain, err := l.toolchains.Select(ctx, l.repo, svc)
@@ -192,15 +203,9 @@ func (l *line) compile(ctx context.Context, svc *service.Service) (*product, []*
 	g, buildCtx := errgroup.WithContext(ctx)
 	for i, platform := range l.repo.Platforms {
 		g.Go(func() (err error) {
-			waited := timing.Start(timing.About(ctx, svc.Name, platform.String()), "wait")
-			select {
-			case l.slots <- struct{}{}:
-				defer func() { <-l.slots }()
-				waited()
-			case <-buildCtx.Done():
-				return buildCtx.Err()
-			}
-			bins[i], err = binary.Build(buildCtx, svc, platform, toolchain, l.options())
+			opts := l.options()
+			opts.Turn = l.turn
+			bins[i], err = binary.Build(buildCtx, svc, platform, toolchain, opts)
 			return err
 		})
 	}
