@@ -157,7 +157,7 @@ func (l *listing) says(name string) int {
 // list reads what a layer holds, and the build info of the file that stands at
 // the name in it.
 func list(ctx context.Context, layer v1.Layer, name string) (*listing, error) {
-	raw, err := unpacked(layer)
+	raw, err := unpacked(ctx, layer)
 	if err != nil {
 		return nil, err
 	}
@@ -213,9 +213,20 @@ func infoOf(r io.Reader, size int64) (*debug.BuildInfo, error) {
 	return nil, nil // no program of Go, or none at all
 }
 
+// A made layer gives the tar that it was compressed from, by this very program and just
+// now: nil if it was not. The tar has the layer's diff id.
+type made interface {
+	Tar(context.Context) io.ReadCloser
+}
+
 // unpacked is a layer's tar. What is compressed with gzip is read faster than by
 // go-containerregistry; its bytes are held against the layer's digest either way.
-func unpacked(layer v1.Layer) (io.ReadCloser, error) {
+func unpacked(ctx context.Context, layer v1.Layer) (io.ReadCloser, error) {
+	if m, ok := layer.(made); ok {
+		if tar := m.Tar(ctx); tar != nil {
+			return tar, nil
+		}
+	}
 	mt, err := layer.MediaType()
 	if err != nil {
 		return nil, err

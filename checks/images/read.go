@@ -212,7 +212,7 @@ func (f layerFile) Read(p []byte) (int, error) {
 }
 
 func readLayer(rd *reading, layer v1.Layer, want v1.Hash) ([]Entry, error) {
-	raw, err := unpacked(layer)
+	raw, err := unpacked(rd.ctx, layer)
 	if err != nil {
 		return nil, err
 	}

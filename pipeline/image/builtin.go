@@ -145,7 +145,7 @@ func newBuiltinLayer() *layer {
 			}
 			return l.compressed()
 		},
-		tar: func() (io.ReadCloser, error) {
+		unpacked: func() (io.ReadCloser, error) {
 			all, err := entries()
 			if err != nil {
 				return nil, err

@@ -154,7 +154,9 @@ func (c cache) add(ctx context.Context, key string, entries []entry, contents ma
 	if err := c.sweep(); err != nil {
 		return nil, err
 	}
-	return c.layer(records, key, r), records.save(key, r)
+	l := c.layer(records, key, r)
+	l.made = entries
+	return l, records.save(key, r)
 }
 
 // sweep removes what interrupted builds have left. There is no lock: others are

@@ -221,6 +221,37 @@ func TestCacheUntouched(t *testing.T) {
 	}
 }
 
+// A layer that was just compressed gives the tar that it was made of, which is the one that
+// it holds; one that was found gives none. What changes in between shows.
+func TestTarOfWhatWasMade(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(t.TempDir(), "file")
+	check(t, os.WriteFile(name, noise(1, 3*blockSize), 0o666))
+	onDisk := file("/b", "")
+	onDisk.size, onDisk.open = 3*blockSize, func() (io.ReadCloser, error) { return os.Open(name) }
+	entries := []entry{file("/a", "a"), onDisk}
+	first := must(newLayer(context.Background(), entries, cache(dir)))(t)
+	read := func() v1.Hash {
+		t.Helper()
+		tar := first.Tar(context.Background())
+		defer tar.Close()
+		h, _, err := v1.SHA256(tar)
+		check(t, err)
+		return h
+	}
+	if got := read(); got != first.diffID {
+		t.Errorf("it gives a tar of %s, want %s", got, first.diffID)
+	}
+	check(t, first.Tar(context.Background()).Close()) // nobody waits for who does not read on
+	if got := must(newLayer(context.Background(), entries, cache(dir)))(t).Tar(context.Background()); got != nil {
+		t.Error("a layer that was found gives a tar")
+	}
+	check(t, flip(name))
+	if got := read(); got == first.diffID {
+		t.Error("it does not read what it was made of")
+	}
+}
+
 // Builds share a cache without a lock.
 func TestCacheIsShared(t *testing.T) {
 	dir := t.TempDir()

@@ -23,15 +23,29 @@ type layer struct {
 	diffID, digest v1.Hash
 	size           int64
 	compressed     func() (io.ReadCloser, error)
-	// tar is what compressed holds; nil where that has to be unpacked.
-	tar func() (io.ReadCloser, error)
+	// unpacked is what compressed holds; nil where that has to be decompressed.
+	unpacked func() (io.ReadCloser, error)
 	// files are those in it, links by the content that they name.
 	files func() ([]evidence.File, error)
+	// made are the entries that it was just compressed from, nil if it was not.
+	made []entry
 }
 
 // these are files that are known.
 func these(files []evidence.File) func() ([]evidence.File, error) {
 	return func() ([]evidence.File, error) { return files, nil }
+}
+
+// Tar writes once more the tar that was just compressed into this layer, which is faster
+// than to decompress it. It is nil where the layer was found, and nobody knows of what it
+// was made.
+func (l *layer) Tar(ctx context.Context) io.ReadCloser {
+	if l.made == nil {
+		return nil
+	}
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(writeTar(ctx, w, l.made, nil)) }()
+	return r
 }
 
 func (l *layer) Digest() (v1.Hash, error)            { return l.digest, nil }
@@ -40,8 +54,8 @@ func (l *layer) Size() (int64, error)                { return l.size, nil }
 func (l *layer) MediaType() (types.MediaType, error) { return types.OCILayer, nil }
 func (l *layer) Compressed() (io.ReadCloser, error)  { return l.compressed() }
 func (l *layer) Uncompressed() (io.ReadCloser, error) {
-	if l.tar != nil {
-		return l.tar()
+	if l.unpacked != nil {
+		return l.unpacked()
 	}
 	r, err := l.compressed()
 	if err != nil {

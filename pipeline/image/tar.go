@@ -120,7 +120,12 @@ func writeEntry(tw *tar.Writer, e entry, note func(evidence.File)) error {
 	defer r.Close()
 	w := io.Writer(tw)
 	sha256, sha1 := sha256.New(), sha1.New()
-	if note != nil {
+	p, ok := r.(interface{ Proves(v1.Hash) bool })
+	known := ok && p.Proves(e.digest)
+	switch {
+	case note != nil && known:
+		w = io.MultiWriter(tw, sha1)
+	case note != nil:
 		w = io.MultiWriter(tw, sha256, sha1)
 	}
 	n, err := io.Copy(w, r)
@@ -134,7 +139,11 @@ func writeEntry(tw *tar.Writer, e entry, note func(evidence.File)) error {
 		return fmt.Errorf("%s is %d bytes and was %d: it changed while it was read", e.from, n, e.size)
 	}
 	if note != nil {
-		note(evidence.File{Path: e.path, Digest: hashed(sha256), SHA1: hex.EncodeToString(sha1.Sum(nil))})
+		f := evidence.File{Path: e.path, Digest: e.digest, SHA1: hex.EncodeToString(sha1.Sum(nil))}
+		if !known {
+			f.Digest = hashed(sha256)
+		}
+		note(f)
 	}
 	return nil
 }
