@@ -1,26 +1,18 @@
 package image
 
 import (
-	"archive/tar"
-	"archive/zip"
 	"bytes"
-	"context"
-	_ "embed" // the zone data
-	"encoding/pem"
+	"crypto/sha256"
+	_ "embed" // the layer of the built-in base
+	"encoding/hex"
 	"fmt"
 	"io"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/klauspost/compress/gzip"
-	"golang.org/x/crypto/x509roots/fallback/bundle"
 
-	"temper/pipeline/evidence"
 	"temper/pipeline/service"
 )
 
@@ -34,22 +26,14 @@ const (
 	ZoneDataVersion = "2025c"
 )
 
-// packedZones is lib/time/zoneinfo.zip of Go 1.26, which compresses nothing in it, after
-// gzip -9n: a copy so that the base does not change with the Go at hand. It holds compiled
-// zones of tzdata 2025c with its backward links. IANA has put the data in the public
-// domain.
+// builtinBlob is the layer of the built-in base. A test makes it of what it is made of,
+// go test ./pipeline/image -run BuiltinLayer -args -update writes it, and builtinDiffID is
+// the digest of what it holds.
 //
-//go:embed zoneinfo.zip.gz
-var packedZones []byte
+//go:embed builtin.tar.gz
+var builtinBlob []byte
 
-// zoneinfo returns what is in packedZones.
-func zoneinfo() ([]byte, error) {
-	z, err := gzip.NewReader(bytes.NewReader(packedZones))
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(z)
-}
+var builtinDiffID = v1.Hash{Algorithm: "sha256", Hex: "2f793873f107a30b35fe6f0148a283e960a5dbaad3618f1af6a1dbe9c1317138"}
 
 // Where the base's files are, and who its user is.
 const (
@@ -57,16 +41,6 @@ const (
 	zoneDir  = "/usr/share/zoneinfo/"
 	home     = "/home/nonroot"
 	nonroot  = 65532
-
-	passwd = `root:x:0:0:root:/root:/sbin/nologin
-nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin
-nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin
-`
-	group = `root:x:0:
-nonroot:x:65532:
-nobody:x:65534:
-`
-	nsswitch = "hosts: files dns\n"
 )
 
 // The environment is that of gcr.io/distroless/static.
@@ -105,69 +79,14 @@ var builtin = sync.OnceValues(func() (*Base, error) {
 	return base, nil
 })
 
-// What the layer of the built-in base is. It is made when somebody reads it, which few
-// do: most registries and layouts have it.
-var (
-	builtinDiffID = v1.Hash{Algorithm: "sha256", Hex: "2f793873f107a30b35fe6f0148a283e960a5dbaad3618f1af6a1dbe9c1317138"}
-	builtinBlob   = v1.Hash{Algorithm: "sha256", Hex: "bbf602a81b1965ed08f9d10ccbdc5748dc665c3130e9305875dd185d6691dd50"}
-)
-
-const builtinSize = 184001 // bytes, compressed
-
 func newBuiltinLayer() *layer {
-	entries := sync.OnceValues(func() ([]entry, error) {
-		files, err := builtinFiles()
-		if err != nil {
-			return nil, err
-		}
-		return make(tree).lay(files...)
-	})
-	made := sync.OnceValues(func() (*layer, error) {
-		all, err := entries()
-		if err != nil {
-			return nil, err
-		}
-		l, err := newLayer(context.Background(), all, "")
-		if err != nil {
-			return nil, err
-		}
-		if l.digest != builtinBlob || l.diffID != builtinDiffID || l.size != builtinSize {
-			return nil, fmt.Errorf("the built-in base is made of %s here, and not of %s; that is a fault of this Temper", l.digest, builtinBlob)
-		}
-		return l, nil
-	})
-	return &layer{
-		diffID: builtinDiffID, digest: builtinBlob, size: builtinSize,
-		compressed: func() (io.ReadCloser, error) {
-			l, err := made()
-			if err != nil {
-				return nil, err
-			}
-			return l.compressed()
-		},
-		unpacked: func() (io.ReadCloser, error) {
-			all, err := entries()
-			if err != nil {
-				return nil, err
-			}
-			var buf bytes.Buffer
-			if err := writeTar(context.Background(), &buf, all, nil); err != nil {
-				return nil, err
-			}
-			return io.NopCloser(&buf), nil
-		},
-		files: sync.OnceValues(func() ([]evidence.File, error) {
-			all, err := entries()
-			if err != nil {
-				return nil, err
-			}
-			content := make(map[string]evidence.File)
-			if err := writeTar(context.Background(), io.Discard, all, func(f evidence.File) { content[f.Path] = f }); err != nil {
-				return nil, err
-			}
-			return filesOf(all, content), nil
-		}),
+	sum := sha256.Sum256(builtinBlob)
+	l := &layer{
+		diffID: builtinDiffID, digest: v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum[:])}, size: int64(len(builtinBlob)),
+		compressed: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(builtinBlob)), nil },
 	}
+	l.files = sync.OnceValues(l.read)
+	return l
 }
 
 func makeBuiltin() (*Base, error) {
@@ -192,82 +111,6 @@ func makeBuiltin() (*Base, error) {
 		return nil, err
 	}
 	return newBase(service.BuiltinBase, service.BuiltinBase, idx)
-}
-
-func builtinFiles() ([]entry, error) {
-	zones, err := zoneFiles()
-	if err != nil {
-		return nil, fmt.Errorf("reading zone data: %w", err)
-	}
-	return append(zones,
-		entry{path: home, kind: tar.TypeDir, mode: 0o700, uid: nonroot, gid: nonroot},
-		entry{path: "/tmp", kind: tar.TypeDir, mode: 0o1777},
-		file("/etc/passwd", passwd),
-		file("/etc/group", group),
-		file("/etc/nsswitch.conf", nsswitch),
-		file("/etc/os-release", osRelease()),
-		file(certFile, string(roots())),
-	), nil
-}
-
-func osRelease() string {
-	v := strconv.Itoa(BuiltinVersion)
-	return strings.Join([]string{
-		`NAME="Temper built-in base"`,
-		`ID=temper-builtin`,
-		`VERSION_ID=` + v,
-		`PRETTY_NAME="Temper built-in base ` + v + `"`,
-		"",
-	}, "\n")
-}
-
-// roots returns Mozilla's root certificates as PEM, in the order of
-// golang.org/x/crypto/x509roots. Those that Mozilla trusts only for
-// certificates issued before some day are left out: PEM cannot say so, and
-// without it the root would be trusted for more than Mozilla trusts it for.
-func roots() []byte {
-	var buf bytes.Buffer
-	for root := range bundle.Roots() {
-		if root.Constraint == nil {
-			pem.Encode(&buf, &pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate}) // a Buffer takes all
-		}
-	}
-	return buf.Bytes()
-}
-
-// zoneFiles unpacks the zone data. A quarter of the zones are other names of
-// the same file: hard links, which need no resolving at run time and make the
-// smallest layer (77 kB of it, against 103 kB with copies).
-func zoneFiles() ([]entry, error) {
-	zones, err := zoneinfo()
-	if err != nil {
-		return nil, err
-	}
-	archive, err := zip.NewReader(bytes.NewReader(zones), int64(len(zones)))
-	if err != nil {
-		return nil, err
-	}
-	var files []entry
-	slices.SortFunc(archive.File, func(a, b *zip.File) int { return strings.Compare(a.Name, b.Name) })
-	first := make(map[string]string) // path by content
-	for _, f := range archive.File {
-		r, err := f.Open()
-		if err != nil {
-			return nil, err
-		}
-		content, err := io.ReadAll(r) // checks the CRC
-		if err != nil {
-			return nil, err
-		}
-		at := zoneDir + f.Name
-		if there, ok := first[string(content)]; ok {
-			files = append(files, entry{path: at, kind: tar.TypeLink, mode: fileMode, link: there})
-			continue
-		}
-		first[string(content)] = at
-		files = append(files, file(at, string(content)))
-	}
-	return files, nil
 }
 
 // epoch is when everything was made, unless someone says otherwise.

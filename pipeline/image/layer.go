@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -23,8 +24,6 @@ type layer struct {
 	diffID, digest v1.Hash
 	size           int64
 	compressed     func() (io.ReadCloser, error)
-	// unpacked is what compressed holds; nil where that has to be decompressed.
-	unpacked func() (io.ReadCloser, error)
 	// files are those in it, links by the content that they name.
 	files func() ([]evidence.File, error)
 	// made are the entries that it was just compressed from, nil if it was not.
@@ -54,9 +53,6 @@ func (l *layer) Size() (int64, error)                { return l.size, nil }
 func (l *layer) MediaType() (types.MediaType, error) { return types.OCILayer, nil }
 func (l *layer) Compressed() (io.ReadCloser, error)  { return l.compressed() }
 func (l *layer) Uncompressed() (io.ReadCloser, error) {
-	if l.unpacked != nil {
-		return l.unpacked()
-	}
 	r, err := l.compressed()
 	if err != nil {
 		return nil, err
@@ -118,6 +114,41 @@ func keyOf(entries []entry) (key string, contents map[string]v1.Hash, err error)
 		fmt.Fprintf(sum, "%q %d %o %d:%d %q %d %s\n", e.path, e.kind, e.mode, e.uid, e.gid, e.link, e.size, digest)
 	}
 	return hex.EncodeToString(sum.Sum(nil)), contents, nil
+}
+
+// read lists the files in the layer, as filesOf does.
+func (l *layer) read() ([]evidence.File, error) {
+	r, err := l.Uncompressed()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var files []evidence.File
+	content := make(map[string]evidence.File)
+	for in := tar.NewReader(r); ; {
+		h, err := in.Next()
+		if err == io.EOF {
+			return files, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		f := content["/"+h.Linkname]
+		switch h.Typeflag {
+		case tar.TypeReg:
+			sha256, sha1 := sha256.New(), sha1.New()
+			if _, err := io.Copy(io.MultiWriter(sha256, sha1), in); err != nil {
+				return nil, err
+			}
+			f = evidence.File{Digest: hashed(sha256), SHA1: hex.EncodeToString(sha1.Sum(nil))}
+			content["/"+h.Name] = f
+		case tar.TypeLink:
+		default:
+			continue
+		}
+		f.Path = "/" + h.Name
+		files = append(files, f)
+	}
 }
 
 // filesOf lists the files among the entries, by what was written of them.
