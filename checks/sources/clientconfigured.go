@@ -5,6 +5,7 @@ import (
 	"go/constant"
 	"go/token"
 	"go/types"
+	"net/url"
 	"path"
 	"reflect"
 	"slices"
@@ -23,93 +24,12 @@ const (
 	// byOperator is whoever sets the service up: by a flag, the environment or a
 	// configuration.
 	byOperator
-	// byAnybody is nobody that is known of, or a request.
+	// byAnybody is nobody that is known of, or whoever is on the way, where the code
+	// names a server that is asked without TLS.
 	byAnybody
+	// byRequest is who sends the service a request.
+	byRequest
 )
-
-// operators tells that a client asks servers alone that whoever sets the service up has
-// chosen: that nobody else than the package sends with it, and where to. Those whose URLs
-// are all constants are none of them, for then the package could say no for good.
-func (s *clientSet) operators(c *client) bool {
-	if s.shared(c) {
-		return false
-	}
-	worst := bySource
-	for _, send := range s.sendings {
-		switch {
-		case !slices.Contains(send.clients, c) && !(c.common && send.clients[0].key == c.key):
-		case c.common && !sendsBy(send.call, c.at):
-		case len(send.call.Args) == 0:
-			return false
-		case send.method != "Do":
-			worst = max(worst, s.chosen(flow.Value{Expr: send.call.Args[0]}))
-		default:
-			worst = max(worst, s.chosenFor(send.call.Args[0]))
-		}
-	}
-	return worst == byOperator
-}
-
-// sendsBy tells that a use of http.DefaultClient, or of http.Get and its like, is what a
-// call sends with.
-func sendsBy(call *ast.CallExpr, use ast.Node) bool {
-	fun := ast.Unparen(call.Fun)
-	sel, ok := fun.(*ast.SelectorExpr)
-	return fun == use || ok && (ast.Node(sel.Sel) == use || sel.X == use)
-}
-
-// shared tells that others may send with a client as well: it is handed to them, or they
-// can see what holds it. What is common to all is so by its uses alone.
-func (s *clientSet) shared(c *client) bool {
-	if c.common {
-		return !slices.ContainsFunc(s.sendings, func(send sending) bool { return sendsBy(send.call, c.at) })
-	}
-	if c.handed {
-		return true
-	}
-	mine := func(v flow.Value) bool {
-		found, _ := s.keysOf(v.Expr)
-		return slices.Contains(found, c)
-	}
-	visible := func(o types.Object) bool { return o.Exported() && s.Pkg.Name() != "main" }
-	if o, ok := c.key.(*types.Var); ok && (o.IsField() || o.Parent() == s.Pkg.Scope()) && visible(o) {
-		return true
-	}
-	for _, name := range s.Pkg.Scope().Names() {
-		if o, ok := s.Pkg.Scope().Lookup(name).(*types.Var); ok && visible(o) && slices.ContainsFunc(s.Given(o), mine) {
-			return true
-		}
-	}
-	for _, store := range s.Stores {
-		if o := store.Field; (o.Pkg() != s.Pkg || visible(o)) && sendsAs(o.Type()) && mine(store.Value) {
-			return true
-		}
-	}
-	for _, f := range s.Files {
-		for _, d := range f.Decls {
-			d, ok := d.(*ast.FuncDecl)
-			if !ok || d.Body == nil || !d.Name.IsExported() || s.Pkg.Name() == "main" {
-				continue
-			}
-			fn, _ := s.TypesInfo.Defs[d.Name].(*types.Func)
-			for i := range fn.Signature().Results().Len() {
-				if t := fn.Signature().Results().At(i).Type(); sendsAs(t) && slices.ContainsFunc(s.Returns(flow.Body{Func: fn, Type: d.Type, Block: d.Body}, i), mine) {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
-// sendsAs tells the types of clients, and the interfaces that those send requests by.
-func sendsAs(t types.Type) bool {
-	if isClient(t) {
-		return true
-	}
-	o, _, _ := types.LookupFieldOrMethod(t, false, nil, "Do")
-	return types.IsInterface(t) && o != nil
-}
 
 // chosenFor is who decides where a request goes: by what it is made of, and by what it is
 // given later.
@@ -119,6 +39,7 @@ func (s *clientSet) chosenFor(request ast.Expr) urlSource {
 	for _, o := range made {
 		call, ok := o.Expr.(*ast.CallExpr)
 		switch {
+		case s.TypesInfo.Types[o.Expr].IsNil(): // beside an error
 		case !ok:
 			return byAnybody
 		case s.IsFunc(call, netHTTP, "Request.WithContext", "Request.Clone"):
@@ -160,13 +81,13 @@ type chooser struct {
 func (w *chooser) of(v flow.Value) urlSource {
 	const most = 500 // values on the way back from one URL
 	v.Expr = ast.Unparen(v.Expr)
-	switch {
+	switch c := w.TypesInfo.Types[v.Expr].Value; {
 	case w.seen[v]:
 		return bySource // the others decide
 	case len(w.seen) == most:
 		return byAnybody
-	case w.TypesInfo.Types[v.Expr].Value != nil:
-		return bySource
+	case c != nil:
+		return constantSource(c)
 	}
 	w.seen[v] = true
 	if by, ok := w.known(v); ok {
@@ -177,10 +98,26 @@ func (w *chooser) of(v flow.Value) urlSource {
 	for _, n := range next {
 		worst = max(worst, w.of(n))
 	}
-	if end {
-		worst = byAnybody
+	switch {
+	case end && w.mentionsRequest(v.Expr):
+		return byRequest
+	case end:
+		return max(worst, byAnybody)
 	}
 	return worst
+}
+
+// constantSource is who decides which server a constant leads to: without TLS, also whoever is on
+// the way to it.
+func constantSource(c constant.Value) urlSource {
+	if c.Kind() != constant.String {
+		return bySource
+	}
+	u, err := url.Parse(constant.StringVal(c))
+	if err != nil || u.Scheme != "http" || u.Host == "" || isNear(u) {
+		return bySource
+	}
+	return byAnybody
 }
 
 // all are the worst of several expressions.
@@ -196,6 +133,9 @@ func (w *chooser) all(in *flow.Frame, list ...ast.Expr) urlSource {
 func (w *chooser) known(v flow.Value) (urlSource, bool) {
 	switch e := v.Expr.(type) {
 	case *ast.SelectorExpr:
+		if w.filled(e) {
+			return byRequest, true
+		}
 		if o := w.TypesInfo.Uses[e.Sel]; w.configured(e) || o.Pkg() != nil && o.Pkg().Path() == "os" && o.Name() == "Args" {
 			return byOperator, true
 		}
@@ -252,7 +192,7 @@ var keeping = map[string]bool{
 }
 
 // settings are packages whose functions and methods tell how a service is set up.
-var settings = []string{"flag", "os", "github.com/spf13/pflag", "github.com/spf13/viper", "github.com/urfave/cli", "github.com/urfave/cli/v2", "github.com/urfave/cli/v3"}
+var settings = []string{"flag", "os", "github.com/spf13/pflag", "github.com/spf13/viper", "github.com/urfave/cli", "github.com/urfave/cli/v2", "github.com/urfave/cli/v3", "github.com/alecthomas/kingpin/v2", "gopkg.in/alecthomas/kingpin.v2"}
 
 // called is who decides what a call returns.
 func (w *chooser) called(call *ast.CallExpr, v flow.Value) (urlSource, bool) {
@@ -272,6 +212,10 @@ func (w *chooser) called(call *ast.CallExpr, v flow.Value) (urlSource, bool) {
 		return w.all(v.Frame, sel.X), true
 	case slices.Contains(settings, fn.Pkg().Path()):
 		return byOperator, true
+	case w.mentionsRequest(call.Fun):
+		return byRequest, true
+	case w.Decl(fn) == nil && fn.Signature().Recv() != nil && len(call.Args) == 0 && isText(w.TypesInfo.TypeOf(call)):
+		return w.all(v.Frame, sel.X), true // what a configuration says of itself
 	case w.Decl(fn) == nil && len(call.Args) > 0 && isText(w.TypesInfo.TypeOf(call)) && isText(w.TypesInfo.TypeOf(call.Args[0])) && fillsIn().MatchString(fn.Name()):
 		return w.all(v.Frame, call.Args[0]), true
 	case fn.Pkg() != w.Pkg && isSettings(fn.Pkg().Name()) && !w.mentionsRequest(call):
@@ -337,7 +281,7 @@ func (s *clientSet) configured(e *ast.SelectorExpr) bool {
 			if s.ofRequest(owner, sel.Obj().(*types.Var).Origin()) {
 				return false
 			}
-			found = found || isConfiguration(owner) || slices.ContainsFunc(settingTags, func(key string) bool { _, ok := reflect.StructTag(tag).Lookup(key); return ok })
+			found = found || s.fromElsewhere(sel.Obj().(*types.Var).Origin()) || isConfiguration(owner) || slices.ContainsFunc(settingTags, func(key string) bool { _, ok := reflect.StructTag(tag).Lookup(key); return ok })
 			at = x.X
 		case *ast.IndexExpr:
 			at = x.X
@@ -348,6 +292,12 @@ func (s *clientSet) configured(e *ast.SelectorExpr) bool {
 		}
 	}
 	return found
+}
+
+// fromElsewhere tells a field that another package fills from a configuration, and this one
+// with nothing else.
+func (s *clientSet) fromElsewhere(field *types.Var) bool {
+	return field.Pkg() != s.Pkg && s.ImportObjectFact(field, new(byConfiguration)) && s.worst(s.Given(field)) <= byOperator
 }
 
 // ownerOf is the named type that declares a selected field, nil for one without a name,
@@ -373,6 +323,46 @@ func isConfiguration(t *types.Named) bool {
 	}
 	module, _, _ := types.LookupFieldOrMethod(t, true, t.Obj().Pkg(), "CaddyModule")
 	return isSettings(t.Obj().Name()) || isSettings(t.Obj().Pkg().Name()) || isSettings(path.Base(t.Obj().Pkg().Path())) || module != nil
+}
+
+// byConfiguration is the fact of a field that its package fills from a configuration alone.
+type byConfiguration struct{ Operator bool }
+
+func (*byConfiguration) AFact()         {}
+func (*byConfiguration) String() string { return "is filled from a configuration" }
+
+// addresses matches the names of fields that say where somebody is.
+var addresses = pattern.New(`(?i)(ur[li]|host|addr|address|endpoint|server|target)$`)
+
+// stateConfigured notes the fields that others may see and that a configuration fills.
+func (s *clientSet) stateConfigured(t *ast.TypeSpec) {
+	st, ok := t.Type.(*ast.StructType)
+	if !ok || !t.Name.IsExported() {
+		return
+	}
+	s.Fields(st, func(_ *ast.Field, o *types.Var) {
+		if o.Exported() && addresses().MatchString(o.Name()) && s.worst(s.Given(o)) == byOperator {
+			s.ExportObjectFact(o, &byConfiguration{true})
+		}
+	})
+}
+
+// worst is who decides the hosts of several URLs.
+func (s *clientSet) worst(urls []flow.Value) (worst urlSource) {
+	for _, v := range urls {
+		worst = max(worst, s.chosen(v))
+	}
+	return worst
+}
+
+// filled tells a field that a request fills.
+func (s *clientSet) filled(e *ast.SelectorExpr) bool {
+	sel := s.TypesInfo.Selections[e]
+	if sel == nil || sel.Kind() != types.FieldVal {
+		return false
+	}
+	owner, _ := ownerOf(sel)
+	return s.ofRequest(owner, sel.Obj().(*types.Var).Origin())
 }
 
 // ofRequest tells that a request says what is in a field: it is stored there, or the type

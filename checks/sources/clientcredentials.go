@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 
 	"temper/checks"
 	"temper/checks/sources/flow"
@@ -24,6 +25,8 @@ other header go along. A transport that adds a credential to every request adds 
 to the redirected one as well, and then even Authorization reaches the other host; so
 does one that a CheckRedirect puts back, or copies from the request before. Whoever can
 make the first server redirect reads the credential.
+
+A client that only a dependency sends with is a question: it decides which hosts it asks.
 
 Give such a client a CheckRedirect that returns http.ErrUseLastResponse, or an error
 where req.URL.Host is not that of via[0].URL. A transport can compare req.URL.Host
@@ -48,6 +51,10 @@ resp, err := http.DefaultClient.Do(req)`,
 		}
 		if name := p.takesAlong(s, c); name != "" && !told[c.key] {
 			told[c.key] = true
+			if by := p.dependency(c); by != "" && len(s.sentWith(c)) == 0 {
+				p.undecided(c.at, "%s follows redirects to any host, and %s adds its credential to each of those requests; %s decides which hosts those are", c.made, name, by)
+				continue
+			}
 			p.report(c.at, fix, "%s follows redirects to any host, and %s adds its credential to each of those requests", c.made, name)
 		}
 	}
@@ -55,6 +62,18 @@ resp, err := http.DefaultClient.Do(req)`,
 		p.report(l.call, fix, "%s follows redirects to any host, and takes the header %s along", types.ExprString(l.call.Fun), l.header)
 	}
 }, clients)
+
+// dependency names the function of another module that has a client, or the field; empty if
+// none has, or the standard library or a package of this one as well.
+func (p *pass) dependency(c *client) string {
+	own := func(h handing) bool {
+		return h.pkg == p.Pkg || p.sameModule(h.pkg) || isStandard(strconv.Quote(h.pkg.Path()))
+	}
+	if len(c.handed) == 0 || slices.ContainsFunc(c.handed, own) {
+		return ""
+	}
+	return c.handed[0].by
+}
 
 // A leak is a call that sends a request whose header has a credential, and takes that
 // along to wherever it is redirected.
@@ -292,10 +311,15 @@ func (s *clientSet) near(request flow.Value) bool {
 		if err != nil {
 			continue
 		}
-		ip := net.ParseIP(u.Hostname())
-		return u.Hostname() == "localhost" || u.Hostname() == "metadata.google.internal" || ip != nil && (ip.IsLoopback() || ip.IsLinkLocalUnicast())
+		return isNear(u)
 	}
 	return false
+}
+
+// isNear tells the addresses of the machine itself and its link.
+func isNear(u *url.URL) bool {
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || u.Hostname() == "metadata.google.internal" || ip != nil && (ip.IsLoopback() || ip.IsLinkLocalUnicast())
 }
 
 // leftmost is what a string begins with that is put together.

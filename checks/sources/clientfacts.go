@@ -60,6 +60,7 @@ func (s *clientSet) state() {
 				for _, spec := range d.Specs {
 					if t, ok := spec.(*ast.TypeSpec); ok {
 						s.stateTransport(t)
+						s.stateConfigured(t)
 					}
 				}
 			}

@@ -83,13 +83,18 @@ func (s *clientSet) follow() {
 		} else {
 			to, _ := s.keysOf(store.Value.Expr)
 			for _, c := range to {
-				c.handed = true
+				c.handed = append(c.handed, handing{fieldName(store), pkg})
 			}
 			if s.mayFill(pkg) {
 				s.escape(to, "package "+pkg.Name())
 			}
 		}
 	}
+}
+
+// fieldName names a field as people of other packages do.
+func fieldName(store flow.Store) string {
+	return store.Field.Pkg().Name() + "'s " + store.Field.Name()
 }
 
 func (s *clientSet) escape(to []*client, by string) {
@@ -116,10 +121,13 @@ func (s *clientSet) hand(call *ast.CallExpr, arg int, to []*client) {
 	if s.Decl(fn) != nil {
 		return
 	}
-	for _, c := range to {
-		c.handed = true
+	if fn.Pkg() == nil {
+		return
 	}
-	if fn.Pkg() == nil || takesMethods(fn, arg) {
+	for _, c := range to {
+		c.handed = append(c.handed, handing{funcName(fn), fn.Pkg()})
+	}
+	if takesMethods(fn, arg) {
 		return
 	}
 	var sets setsClient

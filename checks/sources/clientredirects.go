@@ -2,6 +2,7 @@ package sources
 
 import (
 	"go/ast"
+	"go/types"
 
 	"temper/checks"
 	"temper/checks/sources/flow"
@@ -23,8 +24,13 @@ of ten as well.
 A client of an API that does not redirect takes none: CheckRedirect: func(*http.Request,
 []*http.Request) error { return http.ErrUseLastResponse }. One that must follow
 compares req.URL.Host and req.URL.Scheme with those of via[0].URL, and returns an
-error for others. Where flags, the environment or a configuration name every server that
-a client asks, there is a notice and no finding: they may be trusted, or not.`,
+error for others.
+
+It is a finding where a request says whom a client asks, where nobody says that is known
+of, and where the server is asked without TLS. Where the code names every server by a
+constant with https, or flags, the environment or a configuration do, there is a notice:
+they may be trusted, or not. So there is for a client that is handed to another package, or
+that others get of this one: they decide, and a request that does in the module is a finding.`,
 	Good: `client := &http.Client{
 	Timeout: 30 * time.Second,
 	CheckRedirect: func(*http.Request, []*http.Request) error {
@@ -36,7 +42,7 @@ a client asks, there is a notice and no finding: they may be trusted, or not.`,
 	s := p.ResultOf[clients].(*clientSet)
 	told := make(map[ast.Node]bool) // functions of several clients
 	for _, c := range s.clients {
-		if c.escapes != "" || s.answers(c) || s.staysHome(c) || s.choosesAddresses(c) || c.maker != nil && p.sameModule(c.maker.Pkg()) {
+		if c.escapes != "" || s.answers(c) || s.staysHome(c) || s.choosesAddresses(c) {
 			continue
 		}
 		const fix = "give a client of its own a CheckRedirect that returns http.ErrUseLastResponse, or an error for other hosts"
@@ -45,15 +51,25 @@ a client asks, there is a notice and no finding: they may be trusted, or not.`,
 			if p.takesAlong(s, c) != "" || s.toldOf(c) {
 				continue // client-credentials says so, and more
 			}
-			if c.instead != "" {
+			asks, sends := s.asks(c)
+			others, choice := s.others(c), s.choice(c)
+			switch ours := c.maker != nil && p.sameModule(c.maker.Pkg()); {
+			case c.instead != "":
 				p.undecided(c.at, "%s follows redirects to anywhere, for it has no CheckRedirect, and is taken where %s is nil", c.made, c.instead)
-				continue
-			}
-			if s.operators(c) {
+			case asks == byRequest:
+				p.report(c.at, fix, "%s follows redirects to anywhere: it has no CheckRedirect, and a request says whom it asks", c.made)
+			case choice != nil:
+				p.undecided(c.at, "%s follows redirects to anywhere, for it has no CheckRedirect, where %s says so, and another that the function makes checks where it goes", c.made, types.ExprString(choice))
+			case ours: // told of where it is made
+			case asks == byAnybody || !sends && others == "":
+				p.report(c.at, fix, "%s follows redirects to anywhere: it has no CheckRedirect", c.made)
+			case others != "":
+				p.undecided(c.at, "%s follows redirects to anywhere, for it has no CheckRedirect, and %s decides whom it asks", c.made, others)
+			case asks == byOperator:
 				p.undecided(c.at, "%s follows redirects to anywhere, for it has no CheckRedirect, and asks servers that are a matter of configuration", c.made)
-				continue
+			default:
+				p.undecided(c.at, "%s follows redirects to anywhere, for it has no CheckRedirect, and asks servers alone that the code names", c.made)
 			}
-			p.report(c.at, fix, "%s follows redirects to anywhere: it has no CheckRedirect", c.made)
 		case waved:
 			if told[at] {
 				continue

@@ -19,7 +19,7 @@ var clients = &analysis.Analyzer{
 	Name:       "clients",
 	Doc:        "the HTTP clients of a package",
 	Requires:   []*analysis.Analyzer{flow.Analyzer},
-	FactTypes:  []analysis.Fact{new(returnsClient), new(setsClient), new(clientFields), new(addsCredentials)},
+	FactTypes:  []analysis.Fact{new(returnsClient), new(setsClient), new(clientFields), new(addsCredentials), new(byConfiguration)},
 	ResultType: reflect.TypeFor[*clientSet](),
 	Run: func(p *analysis.Pass) (any, error) {
 		s := &clientSet{
@@ -86,10 +86,16 @@ type client struct {
 	// that is nil, empty if it is taken anyway.
 	common  bool
 	instead string
-	// escapes names what has it and may set fields that nobody sees, and handed tells
-	// that something else than the package has it.
+	// escapes names what has it and may set fields that nobody sees, and handed is what
+	// else than the package has it.
 	escapes string
-	handed  bool
+	handed  []handing
+}
+
+// A handing is a function or a field of another package that a client is given to.
+type handing struct {
+	by  string
+	pkg *types.Package
 }
 
 func isClient(t types.Type) bool { return flow.IsType(t, netHTTP, "Client") }

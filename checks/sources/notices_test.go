@@ -77,7 +77,7 @@ package store
 
 import "net/http"
 
-var Client = &http.Client{}
+var client = &http.Client{}
 `
 	const service = `
 -- main.go --
@@ -132,7 +132,7 @@ package main
 import "net/http"
 
 func main() {
-	http.Get("https://example.com")
+	http.Get("http://example.com")
 	http.ListenAndServe(":8080", nil)
 }
 `)).Files)

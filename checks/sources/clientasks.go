@@ -1,0 +1,163 @@
+package sources
+
+import (
+	"go/ast"
+	"go/types"
+	"slices"
+
+	"temper/checks/sources/flow"
+)
+
+// asks is who decides where the requests go that the package sends with a client, and
+// whether it sends any.
+func (s *clientSet) asks(c *client) (worst urlSource, sends bool) {
+	for _, call := range s.sentWith(c) {
+		sends = true
+		switch {
+		case len(call.Args) == 0:
+			worst = max(worst, byAnybody)
+		case s.Callee(call).Name() == "Do":
+			worst = max(worst, s.chosenFor(call.Args[0]))
+		default:
+			worst = max(worst, s.chosen(flow.Value{Expr: call.Args[0]}))
+		}
+	}
+	return worst, sends
+}
+
+// sentWith are the calls that send with a client. What is common to all is so by its
+// uses alone: by the one that the client is, or where that only gives it another name, by
+// all that send by such a name.
+func (s *clientSet) sentWith(c *client) (calls []*ast.CallExpr) {
+	var named []*ast.CallExpr
+	for _, send := range s.sendings {
+		switch {
+		case !c.common:
+			if slices.Contains(send.clients, c) {
+				calls = append(calls, send.call)
+			}
+		case sendsBy(send.call, c.at):
+			calls = append(calls, send.call)
+		case s.byName(send.call) && slices.ContainsFunc(send.clients, func(of *client) bool { return of.key == c.key }):
+			named = append(named, send.call)
+		}
+	}
+	if len(calls) == 0 {
+		return named
+	}
+	return calls
+}
+
+// sendsBy tells that a use of http.DefaultClient, or of http.Get and its like, is what a
+// call sends with.
+func sendsBy(call *ast.CallExpr, use ast.Node) bool {
+	fun := ast.Unparen(call.Fun)
+	sel, ok := fun.(*ast.SelectorExpr)
+	return fun == use || ok && (ast.Node(sel.Sel) == use || sel.X == use)
+}
+
+// byName tells that a call sends with a client that is not called http.DefaultClient
+// there.
+func (s *clientSet) byName(call *ast.CallExpr) bool {
+	sel, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr)
+	return ok && s.Key(flow.Value{Expr: sel.X}) != any(s.common) && s.TypesInfo.Selections[sel] != nil
+}
+
+// others names who else than the package may send with a client, for it is handed to
+// them or they can see what holds it; empty if nobody does.
+func (s *clientSet) others(c *client) string {
+	for _, h := range c.handed {
+		return h.by
+	}
+	if c.common {
+		return s.takes(c.at)
+	}
+	mine := func(v flow.Value) bool {
+		found, _ := s.keysOf(v.Expr)
+		return slices.Contains(found, c)
+	}
+	visible := func(o types.Object) bool { return o.Exported() && s.Pkg.Name() != "main" }
+	if o, ok := c.key.(*types.Var); ok && (o.IsField() || o.Parent() == s.Pkg.Scope()) && visible(o) {
+		return "whoever has " + o.Name()
+	}
+	for _, name := range s.Pkg.Scope().Names() {
+		if o, ok := s.Pkg.Scope().Lookup(name).(*types.Var); ok && visible(o) && slices.ContainsFunc(s.Given(o), mine) {
+			return "whoever has " + name
+		}
+	}
+	for _, store := range s.Stores {
+		if o := store.Field; (o.Pkg() != s.Pkg || visible(o)) && sendsAs(o.Type()) && mine(store.Value) {
+			return "whoever has the field " + o.Name()
+		}
+	}
+	for _, f := range s.Files {
+		for _, d := range f.Decls {
+			d, ok := d.(*ast.FuncDecl)
+			if !ok || d.Body == nil || !d.Name.IsExported() || s.Pkg.Name() == "main" {
+				continue
+			}
+			fn, _ := s.TypesInfo.Defs[d.Name].(*types.Func)
+			for i := range fn.Signature().Results().Len() {
+				if t := fn.Signature().Results().At(i).Type(); sendsAs(t) && slices.ContainsFunc(s.Returns(flow.Body{Func: fn, Type: d.Type, Block: d.Body}, i), mine) {
+					return "whoever calls " + fn.Name()
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// takes names the function of another package that takes an expression as an argument;
+// empty if none does.
+func (s *clientSet) takes(arg ast.Node) string {
+	for _, call := range s.Calls {
+		if fn := s.Callee(call); fn != nil && fn.Pkg() != nil && s.Decl(fn) == nil && slices.ContainsFunc(call.Args, func(e ast.Expr) bool { return ast.Node(e) == arg }) {
+			return funcName(fn)
+		}
+	}
+	return ""
+}
+
+// sendsAs tells the types of clients, and the interfaces that those send requests by.
+func sendsAs(t types.Type) bool {
+	if isClient(t) {
+		return true
+	}
+	o, _, _ := types.LookupFieldOrMethod(t, false, nil, "Do")
+	return types.IsInterface(t) && o != nil
+}
+
+// choice is the condition under which a function makes a client, and otherwise returns one
+// that checks where it goes; nil if there is none.
+func (s *clientSet) choice(c *client) ast.Expr {
+	for _, f := range s.Files {
+		for _, d := range f.Decls {
+			d, ok := d.(*ast.FuncDecl)
+			if !ok || d.Body == nil || c.at.Pos() < d.Pos() || c.at.Pos() >= d.End() {
+				continue
+			}
+			careful := slices.ContainsFunc(s.clients, func(o *client) bool {
+				policy, _ := s.policy(o)
+				return d.Pos() <= o.at.Pos() && o.at.Pos() < d.End() && (policy == checked || s.choosesAddresses(o))
+			})
+			if careful {
+				return around(d, c.at)
+			}
+		}
+	}
+	return nil
+}
+
+// around is the condition of the innermost if that a node of a function depends on; nil if
+// there is none.
+func around(d *ast.FuncDecl, at ast.Node) (cond ast.Expr) {
+	ast.Inspect(d.Body, func(n ast.Node) bool {
+		branch, ok := n.(*ast.IfStmt)
+		within := func(n ast.Node) bool { return n.Pos() <= at.Pos() && at.Pos() < n.End() }
+		if ok && (within(branch.Body) || branch.Else != nil && within(branch.Else)) {
+			cond = branch.Cond
+		}
+		return true
+	})
+	return cond
+}
