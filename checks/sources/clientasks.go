@@ -127,37 +127,20 @@ func sendsAs(t types.Type) bool {
 	return types.IsInterface(t) && o != nil
 }
 
-// choice is the condition under which a function makes a client, and otherwise returns one
-// that checks where it goes; nil if there is none.
-func (s *clientSet) choice(c *client) ast.Expr {
-	for _, f := range s.Files {
-		for _, d := range f.Decls {
-			d, ok := d.(*ast.FuncDecl)
-			if !ok || d.Body == nil || c.at.Pos() < d.Pos() || c.at.Pos() >= d.End() {
-				continue
-			}
-			careful := slices.ContainsFunc(s.clients, func(o *client) bool {
-				policy, _ := s.policy(o)
-				return d.Pos() <= o.at.Pos() && o.at.Pos() < d.End() && (policy == checked || s.choosesAddresses(o))
-			})
-			if careful {
-				return around(d, c.at)
-			}
-		}
+// orCareful is the condition under which a function makes a client, and otherwise one that
+// checks where it goes; nil if there is none.
+func (p *pass) orCareful(s *clientSet, c *client) ast.Expr {
+	at, ok := p.in.Root().FindNode(c.at)
+	if !ok {
+		return nil
 	}
-	return nil
-}
-
-// around is the condition of the innermost if that a node of a function depends on; nil if
-// there is none.
-func around(d *ast.FuncDecl, at ast.Node) (cond ast.Expr) {
-	ast.Inspect(d.Body, func(n ast.Node) bool {
-		branch, ok := n.(*ast.IfStmt)
-		within := func(n ast.Node) bool { return n.Pos() <= at.Pos() && at.Pos() < n.End() }
-		if ok && (within(branch.Body) || branch.Else != nil && within(branch.Else)) {
-			cond = branch.Cond
-		}
-		return true
-	})
-	return cond
+	f, ok := enclosingFunction(at).(*ast.FuncDecl)
+	careful := func(o *client) bool {
+		policy, _ := s.policy(o)
+		return f.Pos() <= o.at.Pos() && o.at.Pos() < f.End() && (policy == checked || s.choosesAddresses(o))
+	}
+	if !ok || !slices.ContainsFunc(s.clients, careful) {
+		return nil
+	}
+	return p.choice(at)
 }

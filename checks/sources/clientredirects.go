@@ -52,7 +52,7 @@ that others get of this one: they decide, and a request that does in the module 
 				continue // client-credentials says so, and more
 			}
 			asks, sends := s.asks(c)
-			others, choice := s.others(c), s.choice(c)
+			others, choice := s.others(c), p.orCareful(s, c)
 			switch ours := c.maker != nil && p.sameModule(c.maker.Pkg()); {
 			case c.instead != "":
 				p.undecided(c.at, "%s follows redirects to anywhere, for it has no CheckRedirect, and is taken where %s is nil", c.made, c.instead)
@@ -78,7 +78,7 @@ that others get of this one: they decide, and a request that does in the module 
 			p.report(at, fix, "this CheckRedirect only returns nil, so that redirects are followed to anywhere and without end")
 		}
 	}
-}, clients)
+}, clients, originsOf)
 
 // What checks the redirects of a client: nothing, a function that returns nothing but
 // nil, or one that may say no, or is not known.
