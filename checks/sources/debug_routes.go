@@ -104,11 +104,50 @@ func (r *debugRouting) look(n *ast.Ident, c inspector.Cursor) {
 		at = c.Parent()
 	}
 	router, behind, routed := r.routed(at)
+	if uses := r.uses(at); !routed && len(uses) > 0 {
+		for _, use := range uses {
+			router, behind, _ := r.routed(use)
+			r.judge(page, use, router, behind)
+		}
+		return
+	}
 	mux := r.TypesInfo.Uses[n].Name() == "DefaultServeMux"
 	if mux && !routed {
 		return // it is served, and debug-handlers judges that
 	}
 	r.defaultMux = r.defaultMux || mux
+	r.judge(page, at, router, behind)
+}
+
+// uses are the places where a variable of the package is used that a page is put into; none
+// if it is put into none.
+func (r *debugRouting) uses(page inspector.Cursor) (all []inspector.Cursor) {
+	at := page.Parent()
+	if call, ok := at.Node().(*ast.CallExpr); ok && call.Fun == page.Node() {
+		page, at = at, at.Parent() // fgprof.Handler()
+	}
+	spec, ok := at.Node().(*ast.ValueSpec)
+	if !ok {
+		return nil
+	}
+	i := slices.Index(spec.Values, page.Node().(ast.Expr))
+	if i < 0 || i >= len(spec.Names) {
+		return nil
+	}
+	o := r.TypesInfo.Defs[spec.Names[i]]
+	if o == nil || o.Exported() && o.Parent() == r.Pkg.Scope() {
+		return nil
+	}
+	eachAt(r.pass, func(n *ast.Ident, c inspector.Cursor) {
+		if r.TypesInfo.Uses[n] == o {
+			all = append(all, c)
+		}
+	})
+	return all
+}
+
+// judge reports a page that is routed, once for a function.
+func (r *debugRouting) judge(page string, at inspector.Cursor, router ast.Expr, behind string) {
 	in := enclosingFunction(at)
 	if r.told[in] {
 		return
@@ -126,6 +165,8 @@ func (r *debugRouting) look(n *ast.Ident, c inspector.Cursor) {
 		r.undecided(at.Node(), "%s is routed where %s says so", what, types.ExprString(choice))
 	case reach == unknown:
 		r.undecided(at.Node(), "%s is routed on what is served on %s", what, where)
+	case where == "" && r.giver(router, at) != "":
+		r.undecided(at.Node(), "%s is routed on what whoever calls %s serves", what, r.giver(router, at))
 	case where != "":
 		r.report(at.Node(), fix, "%s is routed on what is served on %s", what, where)
 	default:
@@ -255,6 +296,34 @@ func (r *debugRouting) reach(router ast.Expr) (reach, string) {
 		return anybody, ""
 	}
 	return found, where
+}
+
+// giver names the function whose callers a router comes from, which other packages may
+// be; empty if the package makes it, or nobody knows.
+func (r *debugRouting) giver(router ast.Expr, at inspector.Cursor) string {
+	for router != nil {
+		switch e := ast.Unparen(router).(type) {
+		case *ast.CallExpr: // router.Methods("GET").PathPrefix("/debug")
+			router = e.Fun
+			continue
+		case *ast.SelectorExpr:
+			if fn, ok := r.TypesInfo.Uses[e.Sel].(*types.Func); ok && fn.Signature().Recv() != nil {
+				router = e.X
+				continue
+			}
+		case *ast.Ident:
+			in, ok := enclosingFunction(at).(*ast.FuncDecl)
+			if !ok || !in.Name.IsExported() || r.Pkg.Name() == "main" {
+				return ""
+			}
+			params := r.TypesInfo.Defs[in.Name].(*types.Func).Signature().Params()
+			if v, ok := r.TypesInfo.Uses[e].(*types.Var); ok && slices.Contains(slices.Collect(params.Variables()), v) {
+				return in.Name.Name
+			}
+		}
+		return ""
+	}
+	return ""
 }
 
 // routers are the places of a router and of those that it is a part of.
