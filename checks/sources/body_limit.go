@@ -3,6 +3,7 @@ package sources
 import (
 	"go/ast"
 	"go/types"
+	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/ast/inspector"
@@ -103,7 +104,8 @@ func (b *bodies) alternative(c inspector.Cursor) ast.Expr {
 		case *ast.FuncDecl, *ast.FuncLit:
 			return nil
 		case *ast.IfStmt:
-			if from.Node() == n.Body && b.ends(n.Else) || n.Else != nil && from.Node() == n.Else && b.ends(n.Body) {
+			if from.Node() == n.Body && (b.ends(n.Else) || returns(n.Body) && b.ends(after(up)...)) ||
+				n.Else != nil && from.Node() == n.Else && b.ends(n.Body) {
 				return n.Cond
 			}
 		}
@@ -111,18 +113,49 @@ func (b *bodies) alternative(c inspector.Cursor) ast.Expr {
 	return nil
 }
 
-// ends tells that something is read in a statement up to a limit.
-func (b *bodies) ends(in ast.Stmt) (ends bool) {
-	if in == nil {
+// returns tells that a block ends the function.
+func returns(in *ast.BlockStmt) bool {
+	if len(in.List) == 0 {
 		return false
 	}
-	ast.Inspect(in, func(n ast.Node) bool {
-		if call, ok := n.(*ast.CallExpr); ok {
-			ends = ends || b.limits(call) || b.callee(call) == "io.CopyN" && b.request(call.Args[1], 0) != nil
+	_, ok := in.List[len(in.List)-1].(*ast.ReturnStmt)
+	return ok
+}
+
+// after are the statements that follow one in its block.
+func after(c inspector.Cursor) []ast.Stmt {
+	block, ok := c.Parent().Node().(*ast.BlockStmt)
+	if !ok {
+		return nil
+	}
+	return block.List[slices.Index(block.List, c.Node().(ast.Stmt))+1:]
+}
+
+// ends tells that something is read in statements up to a limit.
+func (b *bodies) ends(in ...ast.Stmt) (ends bool) {
+	for _, stmt := range in {
+		if stmt == nil {
+			continue
 		}
-		return true
-	})
+		ast.Inspect(stmt, func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok {
+				ends = ends || b.limits(call) || b.fills(call)
+			}
+			return true
+		})
+	}
 	return ends
+}
+
+// fills tells a call that reads so much of a body, and no more.
+func (b *bodies) fills(call *ast.CallExpr) bool {
+	switch b.callee(call) {
+	case "io.CopyN":
+		return b.request(call.Args[1], 0) != nil
+	case "io.ReadFull", "io.ReadAtLeast":
+		return b.request(call.Args[0], 0) != nil
+	}
+	return false
 }
 
 func (b *bodies) judge(n *ast.CallExpr, request, choice ast.Expr) {
