@@ -24,6 +24,8 @@ const (
 	// byOperator is whoever sets the service up: by a flag, the environment or a
 	// configuration.
 	byOperator
+	// byCaller is whoever calls an exported function with it.
+	byCaller
 	// byAnybody is nobody that is known of, or whoever is on the way, where the code
 	// names a server that is asked without TLS.
 	byAnybody
@@ -101,10 +103,26 @@ func (w *chooser) of(v flow.Value) urlSource {
 	switch {
 	case end && w.mentionsRequest(v.Expr):
 		return byRequest
+	case end && w.ofCaller(v.Expr):
+		return max(worst, byCaller)
 	case end:
 		return max(worst, byAnybody)
 	}
 	return worst
+}
+
+// ofCaller tells a parameter of a function that other packages call.
+func (w *chooser) ofCaller(e ast.Expr) bool {
+	id, ok := e.(*ast.Ident)
+	if !ok {
+		return false
+	}
+	o, ok := w.TypesInfo.Uses[id].(*types.Var)
+	if !ok {
+		return false
+	}
+	fn, _, ok := w.Param(o)
+	return ok && fn != nil && fn.Exported() && w.Pkg.Name() != "main"
 }
 
 // constantSource is who decides which server a constant leads to: without TLS, also whoever is on
@@ -133,8 +151,11 @@ func (w *chooser) all(in *flow.Frame, list ...ast.Expr) urlSource {
 func (w *chooser) known(v flow.Value) (urlSource, bool) {
 	switch e := v.Expr.(type) {
 	case *ast.SelectorExpr:
-		if w.filled(e) {
+		switch {
+		case w.filled(e):
 			return byRequest, true
+		case flow.IsType(w.TypesInfo.TypeOf(e.X), "net/url", "URL") && w.TypesInfo.Selections[e] != nil:
+			return w.all(v.Frame, e.X), true
 		}
 		if o := w.TypesInfo.Uses[e.Sel]; w.configured(e) || o.Pkg() != nil && o.Pkg().Path() == "os" && o.Name() == "Args" {
 			return byOperator, true
@@ -208,6 +229,8 @@ func (w *chooser) called(call *ast.CallExpr, v flow.Value) (urlSource, bool) {
 		return w.all(v.Frame, call.Args...), true
 	case name == "fmt.Sprintf", name == "fmt.Sprint":
 		return w.all(v.Frame, w.printed(name, call.Args)...), true
+	case name == "(*net/url.URL).Parse":
+		return w.all(v.Frame, append(w.leading(call.Args), sel.X)...), true
 	case name == "(*net/url.URL).String", name == "(*net/url.URL).JoinPath":
 		return w.all(v.Frame, sel.X), true
 	case slices.Contains(settings, fn.Pkg().Path()):

@@ -61,7 +61,7 @@ that others get of this one: they decide, and a request that does in the module 
 			case choice != nil:
 				p.undecided(c.at, "%s follows redirects to anywhere, for it has no CheckRedirect, where %s says so, and another that the function makes checks where it goes", c.made, types.ExprString(choice))
 			case ours: // told of where it is made
-			case asks == byAnybody || !sends && others == "":
+			case asks == byAnybody, others == "" && (asks == byCaller || !sends):
 				p.report(c.at, fix, "%s follows redirects to anywhere: it has no CheckRedirect", c.made)
 			case others != "":
 				p.undecided(c.at, "%s follows redirects to anywhere, for it has no CheckRedirect, and %s decides whom it asks", c.made, others)
