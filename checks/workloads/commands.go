@@ -20,10 +20,14 @@ not start, and a probe that does fails until the pod is restarted, over and over
 image that has them, for the sake of a probe, has them for whoever breaks in.
 
 Probe with httpGet, tcpSocket or grpc; wait with preStop: {sleep: {seconds: 5}};
-start the program itself, and do what the script did in main.`,
+start the program itself, and do what the script did in main. Nothing is said of images
+whose names are those of programs that come with a system around them, such as redis.`,
 	},
 	Run: eachPod(func(p *pod, out *pass) {
 		for _, c := range p.containers() {
+			if name := program(c.Image); notGo()[name] && !systems[name] {
+				continue
+			}
 			command, field := c.Command, "command"
 			if len(command) == 0 && len(c.Args) > 1 && c.Args[1] == "-c" {
 				command, field = c.Args, "args"
@@ -50,6 +54,12 @@ start the program itself, and do what the script did in main.`,
 			}
 		}
 	}),
+}
+
+// systems are images that are known to hold no program of their own.
+var systems = map[string]bool{
+	"alpine": true, "amazoncorretto": true, "busybox": true, "debian": true, "eclipse-temurin": true, "node": true,
+	"openjdk": true, "perl": true, "php": true, "python": true, "ruby": true, "ubuntu": true,
 }
 
 // toolIn says what tool a command needs, and its name.

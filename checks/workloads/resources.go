@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -158,7 +159,8 @@ disk. When that is full the kubelet evicts pods, those first that are above thei
 request; one without a limit can be what fills it.
 
 Write resources: {requests: {ephemeral-storage: 16Mi}, limits: {ephemeral-storage:
-64Mi}}. Logs count, until the kubelet rotates them.`,
+64Mi}}. Logs count, until the kubelet rotates them: of a container that writes nothing
+else, with a root that is only read and no emptyDir on disk, nothing is said.`,
 	},
 	Run: eachPod(func(p *pod, out *pass) {
 		for _, c := range p.containers() {
@@ -168,10 +170,11 @@ Write resources: {requests: {ephemeral-storage: 16Mi}, limits: {ephemeral-storag
 			_, limit := c.Resources.Limits[corev1.ResourceEphemeralStorage]
 			_, request := c.Resources.Requests[corev1.ResourceEphemeralStorage]
 			switch {
+			case !limit && p.fills(c) == nothing:
 			case !limit:
 				why := "the container may fill its node's disk"
-				if p.logsOnly(c) {
-					why = "only the kubelet bounds what the container's logs take"
+				if p.fills(c) == bounded {
+					why = "the scheduler does not know of what its volumes and its logs take"
 				}
 				out.here(c.at.join("resources", "limits", "ephemeral-storage"), "resources: {requests: {ephemeral-storage: 16Mi}, limits: {ephemeral-storage: 64Mi}}",
 					"no limit of ephemeral storage: %s", why)
@@ -182,23 +185,36 @@ Write resources: {requests: {ephemeral-storage: 16Mi}, limits: {ephemeral-storag
 	}),
 }
 
-// logsOnly tells that nothing which a container writes to its node's disk goes
-// without a limit but its logs.
-func (p *pod) logsOnly(c container) bool {
+// What a container fills of its node's disk, beside its logs.
+type filling int
+
+const (
+	nothing filling = iota
+	bounded
+	unbounded
+)
+
+// fills tells it by the container's root, and by the emptyDirs that it may write to.
+func (p *pod) fills(c container) filling {
 	if sc := c.SecurityContext; sc == nil || sc.ReadOnlyRootFilesystem == nil || !*sc.ReadOnlyRootFilesystem {
-		return false
+		return unbounded
 	}
+	most := nothing
 	for _, v := range p.spec.Volumes {
-		if v.EmptyDir == nil || v.EmptyDir.SizeLimit != nil || v.EmptyDir.Medium == corev1.StorageMediumMemory {
+		if v.EmptyDir == nil || v.EmptyDir.Medium == corev1.StorageMediumMemory || !mounts(c, v.Name) {
 			continue
 		}
-		for _, m := range c.VolumeMounts {
-			if m.Name == v.Name && !m.ReadOnly {
-				return false
-			}
+		if v.EmptyDir.SizeLimit == nil {
+			return unbounded
 		}
+		most = bounded
 	}
-	return true
+	return most
+}
+
+// mounts tells that a container may write to a volume.
+func mounts(c container, volume string) bool {
+	return slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == volume && !m.ReadOnly })
 }
 
 var quantity = &checks.Check[*Object]{
