@@ -102,32 +102,46 @@ into the pod. 65532 is distroless's nonroot, and that of Temper's own base.`,
 			return
 		}
 		least := p.set.Options.minID()
-		pod := p.spec.SecurityContext
+		var ofPod ids
+		if sc := p.spec.SecurityContext; sc != nil {
+			ofPod = ids{sc.RunAsUser, sc.RunAsGroup}
+		}
+		ofPod.tooLow(out, path{"securityContext"}, least)
 		all := p.containers()
 		bare := make(map[string][]container)
-		for _, what := range []string{"runAsUser", "runAsGroup"} {
-			ofPod := (*int64)(nil)
-			if pod != nil {
-				ofPod = map[string]*int64{"runAsUser": pod.RunAsUser, "runAsGroup": pod.RunAsGroup}[what]
+		for _, c := range all {
+			var own ids
+			if sc := c.SecurityContext; sc != nil {
+				own = ids{sc.RunAsUser, sc.RunAsGroup}
 			}
-			if ofPod != nil && *ofPod > 0 && *ofPod < least {
-				out.here(path{"securityContext", what}, what+": 65532", "%s %d is one that the node may have an account of: want %d or more", what, *ofPod, least)
+			own.tooLow(out, c.at.join("securityContext"), least)
+			if own.user == nil && ofPod.user == nil {
+				bare["runAsUser"] = append(bare["runAsUser"], c)
 			}
-			for _, c := range all {
-				own := (*int64)(nil)
-				if sc := c.SecurityContext; sc != nil {
-					own = map[string]*int64{"runAsUser": sc.RunAsUser, "runAsGroup": sc.RunAsGroup}[what]
-				}
-				switch {
-				case own == nil && ofPod == nil:
-					bare[what] = append(bare[what], c)
-				case own != nil && *own > 0 && *own < least:
-					out.here(c.at.join("securityContext", what), what+": 65532", "%s %d is one that the node may have an account of: want %d or more", what, *own, least)
-				}
+			if own.group == nil && ofPod.group == nil {
+				bare["runAsGroup"] = append(bare["runAsGroup"], c)
 			}
 		}
 		p.unnumbered(out, all, bare)
 	}),
+}
+
+// ids are the numbers of a security context, nil where it has none.
+type ids struct{ user, group *int64 }
+
+// tooLow reports those that may be accounts of the node, both at once.
+func (i ids) tooLow(out *pass, at path, least int64) {
+	low := func(id *int64) bool { return id != nil && *id > 0 && *id < least }
+	const said = "%s %d is one that the node may have an account of: want %d or more"
+	switch {
+	case low(i.user) && low(i.group):
+		out.here(at.join("runAsUser"), "runAsUser: 65532, runAsGroup: 65532",
+			"runAsUser %d and runAsGroup %d are ones that the node may have accounts of: want %d or more", *i.user, *i.group, least)
+	case low(i.user):
+		out.here(at.join("runAsUser"), "runAsUser: 65532", said, "runAsUser", *i.user, least)
+	case low(i.group):
+		out.here(at.join("runAsGroup"), "runAsGroup: 65532", said, "runAsGroup", *i.group, least)
+	}
 }
 
 // unnumbered reports who has no number of a user, or of a group: the containers,
