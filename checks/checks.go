@@ -82,6 +82,9 @@ func (p *Pass) Reportf(place, format string, args ...any) {
 	})
 }
 
+// Advises tells that what the rule finds are warnings.
+func (p *Pass) Advises() bool { return p.rule.Severity == Warning }
+
 // At says in which file of the sources the finding reported last stands, and
 // where in it: a line and a column from 1 on, or 0 where that is not known.
 func (p *Pass) At(file string, line, column int) {

@@ -91,6 +91,9 @@ func (o *Object) judge(ctx context.Context) error {
 		p.meta = &metav1.ObjectMeta{Labels: p.meta.Labels}
 		p.spec = &corev1.PodSpec{ServiceAccountName: p.spec.ServiceAccountName, AutomountServiceAccountToken: p.spec.AutomountServiceAccountToken}
 	}
+	if o.helmTest() {
+		o.root.copyTo(root, path{"metadata", "annotations", helmHook})
+	}
 	o.root = root
 	return nil
 }

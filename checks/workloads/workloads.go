@@ -18,6 +18,8 @@ package workloads
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"temper/checks"
 )
@@ -233,9 +235,26 @@ func whole(o *Object, p *checks.Pass) *pass { return &pass{Pass: p, of: o, told:
 // below reports at paths that begin further down.
 func (p *pass) below(base path) *pass { return &pass{p.Pass, p.of, base, p.told} }
 
-// here reports a finding about a field, with what to type there.
+const helmHook = "helm.sh/hook"
+
+// helmTest tells what a chart has for helm test, and installs for nobody.
+// https://helm.sh/docs/topics/chart_tests/
+func (o *Object) helmTest() bool {
+	hooks := o.root.get("metadata").get("annotations").text(helmHook)
+	return slices.ContainsFunc(strings.Split(hooks, ","), func(hook string) bool {
+		hook = strings.TrimSpace(hook)
+		return hook == "test" || hook == "test-success" || hook == "test-failure"
+	})
+}
+
+// here reports a finding about a field, with what to type there. Advice about what helm
+// test alone runs is a notice.
 func (p *pass) here(where path, fix, format string, args ...any) {
 	where = p.base.join(where...)
+	if p.Advises() && p.of.helmTest() {
+		p.Undecidedf(p.of.root.describe(where), format+"; helm test alone runs it", args...)
+		return
+	}
 	if *p.told++; *p.told > maxPlaces {
 		if *p.told > maxPlaces+1 {
 			return
