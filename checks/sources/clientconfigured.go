@@ -138,6 +138,31 @@ func constantSource(c constant.Value) urlSource {
 	return byAnybody
 }
 
+// keysOfMap are the keys that a variable goes through, of maps that are written out; not ok
+// if it goes through no map, or one of which nobody knows.
+func (w *chooser) keysOfMap(o *types.Var, in *flow.Frame) (keys []flow.Value, ok bool) {
+	loop := w.Range(o)
+	if loop == nil {
+		return nil, false
+	}
+	if key, ok := loop.Key.(*ast.Ident); !ok || w.TypesInfo.ObjectOf(key) != o {
+		return nil, false
+	}
+	for _, m := range w.Origins(flow.Value{Expr: loop.X, Frame: in}) {
+		lit, ok := m.Expr.(*ast.CompositeLit)
+		if !ok {
+			return nil, false
+		}
+		if _, ok := w.TypesInfo.TypeOf(lit).Underlying().(*types.Map); !ok {
+			return nil, false
+		}
+		for _, e := range lit.Elts {
+			keys = append(keys, flow.Value{Expr: e.(*ast.KeyValueExpr).Key, Frame: m.Frame})
+		}
+	}
+	return keys, len(keys) > 0
+}
+
 // all are the worst of several expressions.
 func (w *chooser) all(in *flow.Frame, list ...ast.Expr) urlSource {
 	worst := bySource
@@ -161,8 +186,12 @@ func (w *chooser) known(v flow.Value) (urlSource, bool) {
 			return byOperator, true
 		}
 	case *ast.Ident:
-		if o, ok := w.TypesInfo.ObjectOf(e).(*types.Var); ok && w.flags()[o] {
+		o, ok := w.TypesInfo.ObjectOf(e).(*types.Var)
+		if ok && w.flags()[o] {
 			return byOperator, true
+		}
+		if keys, ok := w.keysOfMap(o, v.Frame); ok {
+			return w.worst(keys), true
 		}
 	case *ast.BinaryExpr:
 		if e.Op == token.ADD {
