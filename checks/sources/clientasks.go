@@ -9,8 +9,24 @@ import (
 )
 
 // asks is who decides where the requests go that the package sends with a client, and
-// whether it sends any.
+// whether it sends any. A request or a URL that is handed to others with the client is one
+// that they send, and a text may be.
 func (s *clientSet) asks(c *client) (worst urlSource, sends bool) {
+	for _, h := range c.handed {
+		if h.call == nil {
+			continue
+		}
+		for _, arg := range h.call.Args {
+			switch t := s.TypesInfo.TypeOf(arg); {
+			case flow.IsType(t, netHTTP, "Request"):
+				worst, sends = max(worst, s.chosenFor(arg)), true
+			case flow.IsType(t, "net/url", "URL"):
+				worst, sends = max(worst, s.chosen(flow.Value{Expr: arg})), true
+			case isText(t) && s.chosen(flow.Value{Expr: arg}) == byRequest:
+				worst, sends = byRequest, true
+			}
+		}
+	}
 	for _, call := range s.sentWith(c) {
 		sends = true
 		switch {
@@ -23,6 +39,45 @@ func (s *clientSet) asks(c *client) (worst urlSource, sends bool) {
 		}
 	}
 	return worst, sends
+}
+
+// asksArguments is the fact of a function that a client which follows redirects to anywhere
+// asks what its parameters of these indexes say.
+type asksArguments struct{ Params []int }
+
+func (*asksArguments) AFact()         {}
+func (*asksArguments) String() string { return "asks what its arguments say" }
+
+// stateAsks notes the functions that ask with a client which others have as well: of one
+// that only the package has, it is told where it is made.
+func (s *clientSet) stateAsks() {
+	s.callers = make(map[*types.Func][]int)
+	defer func() { s.callers = nil }()
+	for _, c := range s.clients {
+		if policy, _ := s.policy(c); policy == unchecked && c.escapes == "" && s.others(c) != "" {
+			s.asks(c)
+		}
+	}
+	for fn, params := range s.callers {
+		slices.Sort(params)
+		s.ExportObjectFact(fn, &asksArguments{params})
+	}
+}
+
+// asked are the arguments of a call that a client of another package asks, and that a
+// request has said.
+func (s *clientSet) asked(call *ast.CallExpr) (args []ast.Expr) {
+	fn := s.Callee(call)
+	var asks asksArguments
+	if fn == nil || fn.Pkg() == nil || fn.Pkg() == s.Pkg || !s.ImportObjectFact(fn, &asks) {
+		return nil
+	}
+	for _, i := range asks.Params {
+		if i < len(call.Args) && s.chosen(flow.Value{Expr: call.Args[i]}) == byRequest {
+			args = append(args, call.Args[i])
+		}
+	}
+	return args
 }
 
 // sentWith are the calls that send with a client. What is common to all is so by its

@@ -121,8 +121,14 @@ func (w *chooser) ofCaller(e ast.Expr) bool {
 	if !ok {
 		return false
 	}
-	fn, _, ok := w.Param(o)
-	return ok && fn != nil && fn.Exported() && w.Pkg.Name() != "main"
+	fn, index, ok := w.Param(o)
+	if !ok || index < 0 || !fn.Exported() || w.Pkg.Name() == "main" {
+		return false
+	}
+	if w.callers != nil && !slices.Contains(w.callers[fn], index) {
+		w.callers[fn] = append(w.callers[fn], index)
+	}
+	return true
 }
 
 // constantSource is who decides which server a constant leads to: without TLS, also whoever is on

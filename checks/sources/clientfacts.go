@@ -49,6 +49,7 @@ func (*addsCredentials) String() string { return "adds credentials to every requ
 // state tells others of what functions do with clients.
 func (s *clientSet) state() {
 	s.stateFields()
+	s.stateAsks()
 	for _, f := range s.Files {
 		for _, d := range f.Decls {
 			switch d := d.(type) {

@@ -83,7 +83,7 @@ func (s *clientSet) follow() {
 		} else {
 			to, _ := s.keysOf(store.Value.Expr)
 			for _, c := range to {
-				c.handed = append(c.handed, handing{fieldName(store), pkg})
+				c.handed = append(c.handed, handing{by: fieldName(store), pkg: pkg})
 			}
 			if s.mayFill(pkg) {
 				s.escape(to, "package "+pkg.Name())
@@ -125,7 +125,7 @@ func (s *clientSet) hand(call *ast.CallExpr, arg int, to []*client) {
 		return
 	}
 	for _, c := range to {
-		c.handed = append(c.handed, handing{funcName(fn), fn.Pkg()})
+		c.handed = append(c.handed, handing{funcName(fn), fn.Pkg(), call})
 	}
 	if takesMethods(fn, arg) {
 		return

@@ -39,13 +39,18 @@ that others get of this one: they decide, and a request that does in the module 
 }`,
 	Bad: `client := &http.Client{Timeout: 30 * time.Second}`,
 }, func(p *pass) {
+	const fix = "give a client of its own a CheckRedirect that returns http.ErrUseLastResponse, or an error for other hosts"
 	s := p.ResultOf[clients].(*clientSet)
+	for _, call := range s.Calls {
+		for _, arg := range s.asked(call) {
+			p.report(arg, fix, "%s asks what a request says, with a client that follows redirects to anywhere: it has no CheckRedirect", types.ExprString(call.Fun))
+		}
+	}
 	told := make(map[ast.Node]bool) // functions of several clients
 	for _, c := range s.clients {
 		if c.escapes != "" || s.answers(c) || s.staysHome(c) || s.choosesAddresses(c) {
 			continue
 		}
-		const fix = "give a client of its own a CheckRedirect that returns http.ErrUseLastResponse, or an error for other hosts"
 		switch policy, at := s.policy(c); policy {
 		case unchecked:
 			if p.takesAlong(s, c) != "" || s.toldOf(c) {

@@ -19,7 +19,7 @@ var clients = &analysis.Analyzer{
 	Name:       "clients",
 	Doc:        "the HTTP clients of a package",
 	Requires:   []*analysis.Analyzer{flow.Analyzer},
-	FactTypes:  []analysis.Fact{new(returnsClient), new(setsClient), new(clientFields), new(addsCredentials), new(byConfiguration)},
+	FactTypes:  []analysis.Fact{new(returnsClient), new(setsClient), new(clientFields), new(addsCredentials), new(byConfiguration), new(asksArguments)},
 	ResultType: reflect.TypeFor[*clientSet](),
 	Run: func(p *analysis.Pass) (any, error) {
 		s := &clientSet{
@@ -59,6 +59,9 @@ type clientSet struct {
 	decoded func() map[*types.Named]bool
 	flags   func() map[*types.Var]bool
 	leaking func() []leak
+	// callers are the parameters of exported functions that URLs come from, while somebody
+	// asks for them.
+	callers map[*types.Func][]int
 }
 
 // A client is a place where an http.Client is made; a transport is described by the
@@ -96,6 +99,8 @@ type client struct {
 type handing struct {
 	by  string
 	pkg *types.Package
+	// call is what does it, nil for a field.
+	call *ast.CallExpr
 }
 
 func isClient(t types.Type) bool { return flow.IsType(t, netHTTP, "Client") }
