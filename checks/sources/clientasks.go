@@ -51,16 +51,22 @@ func (*asksArguments) String() string { return "asks what its arguments say" }
 // stateAsks notes the functions that ask with a client which others have as well: of one
 // that only the package has, it is told where it is made.
 func (s *clientSet) stateAsks() {
-	s.callers = make(map[*types.Func][]int)
-	defer func() { s.callers = nil }()
+	asked := make(map[*types.Func][]int)
 	for _, c := range s.clients {
-		if policy, _ := s.policy(c); policy == unchecked && c.escapes == "" && s.others(c) != "" {
-			s.asks(c)
+		if policy, _ := s.policy(c); policy != unchecked || c.escapes != "" {
+			continue
+		}
+		s.callers = make(map[*types.Func][]int)
+		if s.asks(c); len(s.callers) > 0 && s.others(c) != "" {
+			for fn, params := range s.callers {
+				asked[fn] = append(asked[fn], params...)
+			}
 		}
 	}
-	for fn, params := range s.callers {
+	s.callers = nil
+	for fn, params := range asked {
 		slices.Sort(params)
-		s.ExportObjectFact(fn, &asksArguments{params})
+		s.ExportObjectFact(fn, &asksArguments{slices.Compact(params)})
 	}
 }
 

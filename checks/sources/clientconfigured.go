@@ -53,8 +53,8 @@ func (s *clientSet) chosenFor(request ast.Expr) urlSource {
 			return byAnybody
 		}
 	}
-	for _, store := range s.Stores {
-		if store.Field.Name() != "URL" || !flow.IsType(s.TypesInfo.TypeOf(store.Base), netHTTP, "Request") {
+	for _, store := range s.directed() {
+		if store.Field.Name() != "URL" {
 			continue
 		}
 		into := s.Keys(store)
@@ -81,7 +81,10 @@ type chooser struct {
 }
 
 func (w *chooser) of(v flow.Value) urlSource {
-	const most = 500 // values on the way back from one URL
+	most := 500 // values on the way back from one URL
+	if w.callers != nil {
+		most = 50 // who asks in every package looks for parameters alone
+	}
 	v.Expr = ast.Unparen(v.Expr)
 	switch c := w.TypesInfo.Types[v.Expr].Value; {
 	case w.seen[v]:
@@ -213,11 +216,25 @@ func (w *chooser) known(v flow.Value) (urlSource, bool) {
 	return 0, false
 }
 
+// directs are the stores into URL of a request, and into Host and Opaque of a URL.
+func (s *clientSet) directs() []flow.Store {
+	return slices.DeleteFunc(slices.Clone(s.Stores), func(store flow.Store) bool {
+		t := s.TypesInfo.TypeOf(store.Base)
+		switch store.Field.Name() {
+		case "URL":
+			return !flow.IsType(t, netHTTP, "Request")
+		case "Host", "Opaque":
+			return !flow.IsType(t, "net/url", "URL")
+		}
+		return true
+	})
+}
+
 // hosts is who decides the hosts that a URL is given beside what it was made of.
 func (w *chooser) hosts(url ast.Expr) urlSource {
 	worst := bySource
-	for _, store := range w.Stores {
-		if name := store.Field.Name(); (name == "Host" || name == "Opaque") && flow.IsType(w.TypesInfo.TypeOf(store.Base), "net/url", "URL") && w.Keys(store)[url] {
+	for _, store := range w.directed() {
+		if store.Field.Name() != "URL" && w.Keys(store)[url] {
 			worst = max(worst, w.of(store.Value))
 		}
 	}

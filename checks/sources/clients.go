@@ -27,6 +27,7 @@ var clients = &analysis.Analyzer{
 			by: make(map[any]*client), stands: make(map[*types.Var][]*client), params: make(map[*types.Var]bool),
 		}
 		s.decoded, s.flags, s.leaking = sync.OnceValue(s.decodes), sync.OnceValue(s.flagged), sync.OnceValue(s.leakings)
+		s.directed = sync.OnceValue(s.directs)
 		s.find()
 		s.follow()
 		s.fill()
@@ -59,6 +60,8 @@ type clientSet struct {
 	decoded func() map[*types.Named]bool
 	flags   func() map[*types.Var]bool
 	leaking func() []leak
+	// directed are the stores that say where a URL or a request leads.
+	directed func() []flow.Store
 	// callers are the parameters of exported functions that URLs come from, while somebody
 	// asks for them.
 	callers map[*types.Func][]int
