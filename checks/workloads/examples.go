@@ -1,35 +1,42 @@
 package workloads
 
 import (
-	"embed"
-	"strings"
+	"bytes"
+	"compress/gzip"
+	_ "embed"
+	"io"
+	"sync"
 
 	"golang.org/x/tools/txtar"
 
 	"temper/checks"
 )
 
-// cases are those of the tests: an example that is wrong fails one.
+// packed are the cases of the tests that explain shows, an example that is wrong fails
+// one: RULE/pass and RULE/fail. TestPacked makes it of testdata, and compares.
 //
-//go:embed testdata/*/pass.txtar testdata/*/fail.txtar
-var cases embed.FS
+//go:embed examples.txtar.gz
+var packed []byte
 
 func withExamples(r checks.Rule) checks.Rule {
-	r.Good, r.Bad = example(r.Name, "pass"), example(r.Name, "fail")
+	r.Good, r.Bad = examples()[r.Name+"/pass"], examples()[r.Name+"/fail"]
 	return r
 }
 
-// example returns the manifests of a case.
-func example(rule, name string) string {
-	data, err := cases.ReadFile("testdata/" + rule + "/" + name + ".txtar")
+// examples are the manifests of the cases, by their names. There are none if what is
+// packed cannot be read, which a test does not let pass.
+var examples = sync.OnceValue(func() map[string]string {
+	all := make(map[string]string)
+	unpacked, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
-		return "" // which a test does not let pass
+		return all
 	}
-	var all []string
-	for _, f := range txtar.Parse(data).Files {
-		if f.Name != "want" && f.Name != "image.json" {
-			all = append(all, string(f.Data))
-		}
+	text, err := io.ReadAll(unpacked)
+	if err != nil {
+		return all
 	}
-	return strings.Join(all, "---\n")
-}
+	for _, f := range txtar.Parse(text).Files {
+		all[f.Name] = string(f.Data)
+	}
+	return all
+})
