@@ -63,15 +63,19 @@ func (c cacheDir) listedAgain(svc *service.Service, now *inputs) *Imports {
 		}
 		pkg.Export, pkg.BuildID = "", ""
 	}
-	for _, pkg := range before.Packages {
-		if pkg.Export == "" {
-			continue
-		}
-		if _, err := os.Stat(pkg.Export); err != nil {
-			return nil // the cache was cleared
-		}
-	}
 	return newImports(before.Packages)
+}
+
+// there tells whether all that the compiler has left lies where it is said to: a cache may
+// have been cleared.
+func (g *Imports) there() bool {
+	return !slices.ContainsFunc(g.all, func(p *Package) bool {
+		if p.Export == "" {
+			return false
+		}
+		_, err := os.Stat(p.Export)
+		return err != nil
+	})
 }
 
 // reread brings the names of a package's files up to date with those in its folder, and

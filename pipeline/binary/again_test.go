@@ -181,3 +181,42 @@ func TestListedAgainCleared(t *testing.T) {
 		t.Errorf("after the cache was cleared, listed %v, %v", again.Listed(), err)
 	}
 }
+
+// What a build compiles is told as it begins, if Go need not be asked: that is what is told
+// of the binary afterwards. A build that compiles nothing tells nothing.
+func TestAhead(t *testing.T) {
+	ctx := context.Background()
+	repo, svc := write(t, folder(t), three)
+	time.Sleep(2 * store.Grace)
+	toolchain, err := Select(ctx, repo, svc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []func() *Imports
+	opts := Options{Cache: t.TempDir(), Ahead: func(known func() *Imports) { told = append(told, known) }}
+	b := mustBuild(t, repo, svc, opts)
+	if len(told) != 1 || told[0]() != nil {
+		t.Fatalf("the first build told something %d times", len(told))
+	}
+	imports, err := b.Deps(ctx, svc, toolchain, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Remember(ctx, svc, toolchain, opts, imports); err != nil {
+		t.Fatal(err)
+	}
+	if mustBuild(t, repo, svc, opts); len(told) != 1 {
+		t.Error("a build of what has not changed told something")
+	}
+	if err := os.WriteFile(filepath.Join(svc.Dir, "main.go"), []byte("package main\n\nimport \"example.com/three/upper\"\n\nfunc main() { print(upper.All()) }\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	b = mustBuild(t, repo, svc, opts)
+	got, err := b.Deps(ctx, svc, toolchain, opts)
+	if err != nil || len(told) != 2 {
+		t.Fatalf("told %d times, %v", len(told), err)
+	}
+	if known := told[1](); known == nil || known != got || got.Listed() {
+		t.Errorf("it was told %v, and then of the binary %v", known, got)
+	}
+}

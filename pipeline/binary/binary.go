@@ -34,7 +34,9 @@ type Binary struct {
 	Why []string
 
 	began time.Time // when it was compiled, zero where it was not
-	now   *inputs   // what had been an input of the build before, as it was then; nil if that is not known
+	// known is what Go would say that it is made of, if that could be told before it was
+	// compiled; nil where Go has to be asked.
+	known func() *Imports
 }
 
 // Modules lists the paths of the modules that are linked in beside the main one,

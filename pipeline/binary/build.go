@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -50,6 +51,10 @@ type Options struct {
 	// Turn waits until it is this build's turn to compile, and returns what ends that. A
 	// build that finds nothing changed does not wait. Nil for no waiting.
 	Turn func(context.Context) (done func(), err error)
+	// Ahead is called when a build begins to compile, and may go on meanwhile. It is told
+	// what [Binary.Deps] will return, or nil where Go has to be asked for that. Nil for no
+	// call.
+	Ahead func(known func() *Imports)
 	// Share is what is read besides the service's own cache; nil for nothing.
 	Share *Share
 	// Facts keeps what was read of the binaries that are built again; nil to read it anew.
@@ -85,6 +90,15 @@ func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchai
 		defer done()
 	}
 	began := time.Now()
+	known := sync.OnceValue(func() *Imports {
+		if now == nil || now.rest(func() (map[string]string, error) { return settings(svc, p, t, opts) }) != nil {
+			return nil // the first build, or a toolchain whose programs lie elsewhere
+		}
+		return c.listedAgain(svc, now) // of which a part may not be there any more
+	})
+	if opts.Ahead != nil {
+		opts.Ahead(known)
+	}
 	args, err := arguments(svc, c.out(), opts)
 	if err != nil {
 		return nil, err
@@ -119,7 +133,7 @@ func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchai
 		os.Remove(c.out())
 		return nil, fmt.Errorf("service %s: %w", svc.Name, err)
 	}
-	b.began, b.Why, b.now = began, why, now
+	b.began, b.Why, b.known = began, why, known
 	return b, c.remember(b)
 }
 

@@ -46,16 +46,8 @@ func newImports(all []*Package) *Imports {
 // packages in which code has changed, it is not asked again: [Package.Export] is then
 // empty for those packages and for those that import them.
 func (b *Binary) Deps(ctx context.Context, svc *service.Service, t *Toolchain, opts Options) (*Imports, error) {
-	if b.now != nil {
-		c, err := opts.cacheDir(svc, b.Platform, t)
-		if err != nil {
-			return nil, err
-		}
-		err = b.now.rest(func() (map[string]string, error) { return settings(svc, b.Platform, t, opts) })
-		if err != nil { // a toolchain whose programs lie elsewhere
-			return Deps(ctx, svc, b.Platform, t, opts)
-		}
-		if known := c.listedAgain(svc, b.now); known != nil {
+	if b.known != nil {
+		if known := b.known(); known != nil && known.there() {
 			return known, nil
 		}
 	}

@@ -100,6 +100,9 @@ type product struct {
 	// unsent is why its layers were not uploaded, if they were to be.
 	unsent error
 
+	// ahead is the look at its code that began as it was compiled, nil if none did.
+	ahead *ahead
+
 	asking  sync.Mutex
 	imports map[string]*binary.Imports // by platform
 	ask     bool                       // Go, whatever it has said before
@@ -205,6 +208,9 @@ func (l *line) compile(ctx context.Context, svc *service.Service) (*product, []*
 		g.Go(func() (err error) {
 			opts := l.options()
 			opts.Turn = l.turn
+			if i == 0 {
+				opts.Ahead = func(known func() *binary.Imports) { one.ahead = l.lookAhead(ctx, svc, platform, known) }
+			}
 			bins[i], err = binary.Build(buildCtx, svc, platform, toolchain, opts)
 			return err
 		})
