@@ -171,7 +171,7 @@ func (s *server) put(r request, in *bufio.Reader) (response, error) {
 			return response{}, err
 		}
 		encoded := io.LimitReader(in, int64(base64.StdEncoding.EncodedLen(int(r.BodySize))))
-		body = base64.NewDecoder(base64.StdEncoding, encoded)
+		body = &decoder{in: encoded}
 		defer io.Copy(io.Discard, encoded)
 	}
 	path, err := s.layers[0].put(r.ActionID, r.OutputID, r.BodySize, body)
@@ -201,4 +201,37 @@ func expect(in *bufio.Reader, want byte) error {
 			return fmt.Errorf("reading from go: %q where a body begins or ends", got)
 		}
 	}
+}
+
+// A decoder reads base64 in large pieces, which takes a third of the time of package
+// base64's own: it is hundreds of megabytes.
+type decoder struct {
+	in   io.Reader
+	buf  [1 << 15]byte
+	rest []byte // of buf, decoded
+	err  error  // once there was one, it is all that there is
+}
+
+func (d *decoder) Read(p []byte) (int, error) {
+	if len(d.rest) == 0 && d.err == nil {
+		d.rest, d.err = d.fill()
+	}
+	if len(d.rest) == 0 {
+		return 0, d.err
+	}
+	n := copy(p, d.rest)
+	d.rest = d.rest[n:]
+	return n, nil
+}
+
+func (d *decoder) fill() ([]byte, error) {
+	n, err := io.ReadFull(d.in, d.buf[:])
+	if n == 0 || err != nil && err != io.ErrUnexpectedEOF {
+		return nil, err // it ends where there is nothing more
+	}
+	n, err = base64.StdEncoding.Decode(d.buf[:], d.buf[:n])
+	if err != nil {
+		return nil, err
+	}
+	return d.buf[:n], nil
 }

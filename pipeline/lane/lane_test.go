@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"temper/pipeline/store"
@@ -274,6 +275,23 @@ func TestProtocol(t *testing.T) {
 			t.Error("no error")
 		}
 	})
+}
+
+// A body is what package base64 says it is, wherever pieces of it end.
+func TestDecoder(t *testing.T) {
+	for _, size := range []int{1, 2, 3, 24575, 24576, 24577, 1 << 17} {
+		want := bytes.Repeat([]byte("some output \x00 of the compiler"), size/24+1)[:size]
+		encoded := base64.StdEncoding.EncodeToString(want)
+		got, err := io.ReadAll(&decoder{in: iotest.OneByteReader(strings.NewReader(encoded))})
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("of %d bytes came %d, %v", size, len(got), err)
+		}
+		for _, spoilt := range []string{encoded[:len(encoded)-1], "!" + encoded[1:]} {
+			if _, err := io.ReadAll(&decoder{in: strings.NewReader(spoilt)}); err == nil {
+				t.Errorf("%d bytes are cut short or spoilt, and that is no error", size)
+			}
+		}
+	}
 }
 
 // What a service has found whole, and nobody has touched since, is not read for that again.
