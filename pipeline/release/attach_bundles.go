@@ -88,7 +88,7 @@ func (a *attachment) bundle(ctx context.Context, s statement) (*referrer, error)
 	if ref := a.bundles[string(s.raw)]; ref != nil {
 		return ref, nil
 	}
-	signed, err := a.seal(ctx, a.Digest, s)
+	signed, err := a.seal(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -130,13 +130,12 @@ func refer(subject v1.Descriptor, bundle []byte, predicateType string) (*referre
 // after the other. It puts a manifest even if the registry has it: the entry
 // may be lost.
 func (a *attachment) put(ctx context.Context, kept bool, refs ...*referrer) error {
-	err := each(ctx, a.read.jobs, len(refs), func(ctx context.Context, i int) error {
-		for _, part := range refs[i].parts {
-			if err := a.push.Upload(ctx, a.repo, part); err != nil {
-				return plain(err)
-			}
-		}
-		return nil
+	var parts []v1.Layer
+	for _, ref := range refs {
+		parts = append(parts, ref.parts...)
+	}
+	err := each(ctx, a.read.jobs, len(parts), func(ctx context.Context, i int) error {
+		return plain(a.push.Upload(ctx, a.repo, parts[i]))
 	})
 	if err != nil {
 		return err

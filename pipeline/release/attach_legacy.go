@@ -33,6 +33,21 @@ func (a *attachment) attachLegacy(ctx context.Context) (wrote int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	var added [2]int
+	err = each(ctx, a.read.jobs, len(added), func(ctx context.Context, i int) (err error) {
+		if i == 0 {
+			added[i], err = a.addSignature(ctx, have, signatures)
+		} else {
+			added[i], err = a.addEnvelopes(ctx, have, envelopes)
+		}
+		return err
+	})
+	wrote = added[0] + added[1]
+	a.wrote = wrote > 0
+	return wrote, err
+}
+
+func (a *attachment) addSignature(ctx context.Context, have *claims, to attached) (int, error) {
 	var add []mutate.Addendum
 	if !have.signed() {
 		layer, err := a.signature(ctx)
@@ -41,23 +56,22 @@ func (a *attachment) attachLegacy(ctx context.Context) (wrote int, err error) {
 		}
 		add = append(add, *layer)
 	}
-	n, err := a.append(ctx, signatures, add, &a.seen.signatures)
-	if err != nil {
-		return 0, err
-	}
-	wrote, add = n, nil
+	return a.append(ctx, to, add, &a.seen.signatures)
+}
+
+func (a *attachment) addEnvelopes(ctx context.Context, have *claims, to attached) (int, error) {
+	var add []mutate.Addendum
 	for _, s := range a.statements {
 		if have.holds(s.raw) {
 			continue
 		}
 		layer, err := a.envelope(ctx, s)
 		if err != nil {
-			return wrote, err
+			return 0, err
 		}
 		add = append(add, layer)
 	}
-	n, err = a.append(ctx, envelopes, add, &a.seen.envelopes)
-	return wrote + n, err
+	return a.append(ctx, to, add, &a.seen.envelopes)
 }
 
 // stands tells whether what was written under the legacy tags, and what was seen of
@@ -103,7 +117,7 @@ func (a *attachment) envelope(ctx context.Context, s statement) (mutate.Addendum
 	if layer, ok := a.envelopes[string(s.raw)]; ok {
 		return layer, nil
 	}
-	signed, err := a.seal(ctx, a.Digest, s)
+	signed, err := a.seal(ctx, s)
 	if err != nil {
 		return mutate.Addendum{}, err
 	}
@@ -155,7 +169,6 @@ func (a *attachment) append(ctx context.Context, to attached, add []mutate.Adden
 	if err := a.push.Push(ctx, a.repo.Tag(to.tag), image); err != nil {
 		return 0, plain(err)
 	}
-	a.wrote = true
 	for _, one := range add {
 		digest, err := one.Layer.Digest()
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/sigstore/sigstore-go/pkg/verify"
 
 	"temper/checks"
 	"temper/checks/pattern"
@@ -220,7 +221,7 @@ type publication struct {
 
 // seal signs a statement once. What a key signed is verified while it is written, so
 // that it is known when it comes back; if it is not good, that shows then.
-func (p *publication) seal(ctx context.Context, about v1.Hash, s statement) (*sealed, error) {
+func (p *publication) seal(ctx context.Context, s statement) (*sealed, error) {
 	p.mu.Lock()
 	if p.sealed == nil {
 		p.sealed = make(map[string]func() (*sealed, error))
@@ -231,7 +232,10 @@ func (p *publication) seal(ctx context.Context, about v1.Hash, s statement) (*se
 			signed, err := p.signer.seal(ctx, s.raw)
 			if by := p.signer.verifier; err == nil && !by.keyless() {
 				p.checking.Go(func() {
-					(&claims{form: Bundle, known: p.read.known}).tryBundle(signed.bundle, hash(signed.bundle), about, by)
+					// That it is about the manifest has been seen before it was signed.
+					if _, err := by.verify(signed.signed, verify.WithoutArtifactUnsafe()); err == nil {
+						p.read.known.note(signed.enclosed(by), s.Statement)
+					}
 				})
 			}
 			return signed, err

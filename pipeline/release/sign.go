@@ -31,12 +31,19 @@ const (
 
 // A sealed statement has one signature, in both forms.
 type sealed struct {
-	// bundle is the Sigstore bundle.
+	// signed is the Sigstore bundle, and bundle how it is written.
+	signed *bundle.Bundle
 	bundle []byte
 	// envelope is the DSSE envelope, and annotations what else of the signature
 	// the legacy form holds.
 	envelope    []byte
 	annotations map[string]string
+}
+
+// enclosed is what its signature is known by.
+func (s *sealed) enclosed(by *Verifier) enclosed {
+	in := s.signed.GetDsseEnvelope()
+	return enveloped(by, in.GetPayloadType(), in.GetPayload(), in.GetSignatures()[0].GetSig())
 }
 
 // seal signs the statement's bytes.
@@ -57,7 +64,7 @@ func (s *Signer) seal(ctx context.Context, statement []byte) (*sealed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}
-	one := &sealed{}
+	one := &sealed{signed: checked}
 	if one.bundle, err = checked.MarshalJSON(); err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}
