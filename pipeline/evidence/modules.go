@@ -98,6 +98,11 @@ func (s *Statement) Describes(images ...Image) error {
 	if err != nil {
 		return err
 	}
+	return Describe(listed, images...)
+}
+
+// Describe is the same of what an SBOM names, as [Statement.Modules] has it.
+func Describe(listed []string, images ...Image) error {
 	mains, deps := Modules(nil, images...)
 	var there []string
 	for _, m := range slices.Concat(mains, deps) {

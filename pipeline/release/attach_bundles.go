@@ -55,10 +55,23 @@ func (a *attachment) attachBundles(ctx context.Context) (wrote int, err error) {
 		}
 	}
 	signed := make([]*referrer, len(want))
-	for i, s := range want {
-		if signed[i], err = a.bundle(ctx, s); err != nil {
-			return 0, err
+	jobs := a.read.jobs
+	if a.signer.keyless != nil {
+		jobs = 1 // services that fail need not be asked about each
+	}
+	err = each(ctx, jobs, len(want), func(ctx context.Context, i int) (err error) {
+		if signed[i], err = a.bundle(ctx, want[i]); err != nil {
+			return err
 		}
+		return a.upload(ctx, signed[i])
+	})
+	for i, ref := range signed {
+		if ref != nil {
+			a.bundles[string(want[i].raw)] = ref
+		}
+	}
+	if err != nil {
+		return 0, err
 	}
 	if err := a.put(ctx, kept, signed...); err != nil {
 		return 0, err
@@ -83,7 +96,7 @@ func (a *attachment) attachBundles(ctx context.Context) (wrote int, err error) {
 	return wrote, nil
 }
 
-// bundle signs a statement once and returns the referrer that holds the bundle.
+// bundle signs a statement, if that was not done, and returns the referrer that holds the bundle.
 func (a *attachment) bundle(ctx context.Context, s statement) (*referrer, error) {
 	if ref := a.bundles[string(s.raw)]; ref != nil {
 		return ref, nil
@@ -96,7 +109,6 @@ func (a *attachment) bundle(ctx context.Context, s statement) (*referrer, error)
 	if err != nil {
 		return nil, fmt.Errorf("writing referrer: %w", err)
 	}
-	a.bundles[string(s.raw)] = ref
 	return ref, nil
 }
 
@@ -126,18 +138,22 @@ func refer(subject v1.Descriptor, bundle []byte, predicateType string) (*referre
 	return &referrer{raw: raw, mediaType: types.OCIManifestSchema1, parts: []v1.Layer{config, layer}}, err
 }
 
-// put writes referrers, and their entries in the list where that is a tag, one
-// after the other. It puts a manifest even if the registry has it: the entry
-// may be lost.
-func (a *attachment) put(ctx context.Context, kept bool, refs ...*referrer) error {
+// upload uploads what referrers hold, each part once.
+func (a *attachment) upload(ctx context.Context, refs ...*referrer) error {
 	var parts []v1.Layer
 	for _, ref := range refs {
 		parts = append(parts, ref.parts...)
 	}
-	err := each(ctx, a.read.jobs, len(parts), func(ctx context.Context, i int) error {
+	return each(ctx, a.read.jobs, len(parts), func(ctx context.Context, i int) error {
 		return plain(a.push.Upload(ctx, a.repo, parts[i]))
 	})
-	if err != nil {
+}
+
+// put writes referrers, and their entries in the list where that is a tag, one
+// after the other. It puts a manifest even if the registry has it: the entry
+// may be lost.
+func (a *attachment) put(ctx context.Context, kept bool, refs ...*referrer) error {
+	if err := a.upload(ctx, refs...); err != nil {
 		return err
 	}
 	jobs := 1

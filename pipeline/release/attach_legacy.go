@@ -78,22 +78,20 @@ func (a *attachment) addEnvelopes(ctx context.Context, have *claims, to attached
 // others, is listed now. What the lists name is for [Open] to look at, which comes
 // last.
 func (a *attachment) stands(ctx context.Context) (bool, error) {
-	for _, tag := range []struct {
+	tags := []struct {
 		suffix string
 		seen   *[]v1.Descriptor
-	}{{signatureSuffix, &a.seen.signatures}, {attestationSuffix, &a.seen.envelopes}} {
-		now, err := a.read.attached(ctx, referrersTag(a.Digest)+tag.suffix)
-		if useless(err) {
-			return false, nil
+	}{{signatureSuffix, &a.seen.signatures}, {attestationSuffix, &a.seen.envelopes}}
+	stand := make([]bool, len(tags))
+	err := each(ctx, a.read.jobs, len(tags), func(ctx context.Context, i int) error {
+		now, err := a.read.attached(ctx, referrersTag(a.Digest)+tags[i].suffix)
+		if err != nil && !useless(err) {
+			return fmt.Errorf("reading %s: %w", now.tag, err)
 		}
-		if err != nil {
-			return false, fmt.Errorf("reading %s: %w", now.tag, err)
-		}
-		if len(lost(tag.seen, now.layers)) > 0 {
-			return false, nil
-		}
-	}
-	return true, nil
+		stand[i] = err == nil && len(lost(tags[i].seen, now.layers)) == 0
+		return nil
+	})
+	return !slices.Contains(stand, false), err
 }
 
 // signature signs the manifest once.

@@ -307,7 +307,12 @@ func each(ctx context.Context, jobs, n int, work func(ctx context.Context, i int
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(jobs)
 	for i := range n {
-		g.Go(func() error { return work(ctx, i) })
+		g.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return work(ctx, i)
+		})
 	}
 	return g.Wait()
 }

@@ -22,15 +22,42 @@ import (
 // one may not have looked; the provenance is a claim that only its builder can
 // make.
 func belied(statements []*evidence.Statement, list []evidence.Image) error {
+	all, err := bills(statements)
+	if err != nil {
+		return err
+	}
+	return liars(all, list)
+}
+
+// A bill is an SBOM with the modules that it names.
+type bill struct {
+	*evidence.Statement
+	modules []string
+}
+
+func bills(statements []*evidence.Statement) ([]bill, error) {
+	var all []bill
 	for _, s := range statements {
 		if s.PredicateType != evidence.SPDX && s.PredicateType != evidence.CycloneDX {
 			continue
 		}
-		about := slices.DeleteFunc(slices.Clone(list), func(img evidence.Image) bool { return !s.About(img.Digest) })
+		modules, err := s.Modules()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, bill{s, modules})
+	}
+	return all, nil
+}
+
+// liars holds each bill against the images that it is about.
+func liars(all []bill, list []evidence.Image) error {
+	for _, b := range all {
+		about := slices.DeleteFunc(slices.Clone(list), func(img evidence.Image) bool { return !b.About(img.Digest) })
 		if len(about) == 0 {
 			about = list // it is about the index
 		}
-		if err := s.Describes(about...); err != nil {
+		if err := evidence.Describe(b.modules, about...); err != nil {
 			return err
 		}
 	}
@@ -97,11 +124,22 @@ func inside(ctx context.Context, r *release.Release, artifact mutate.Appendable)
 	}) {
 		return nil
 	}
+	var all []bill
+	unreadable := make(chan error, 1)
+	go func() { // while the binaries are unpacked
+		var err error
+		all, err = bills(described)
+		unreadable <- err
+	}()
 	list, err := programs(ctx, r.Ref, artifact)
 	if err != nil {
 		return err
 	}
-	if lie := belied(described, list); lie != nil {
+	lie := <-unreadable
+	if lie == nil {
+		lie = liars(all, list)
+	}
+	if lie != nil {
 		return release.Refuse(release.Refused, r.Ref, "its SBOM is not that of the binary in it: "+lie.Error())
 	}
 	return nil
