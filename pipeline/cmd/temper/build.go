@@ -208,9 +208,18 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 	if f.timings {
 		took = newTimings(times, products)
 	}
+	missing := f.unsent(output, products)
+	if missing != nil && f.json {
+		return missing // one object, and nothing after an error
+	}
 	if err := f.answer(p, repo, output, products, deployed, took); err != nil {
 		return err
 	}
+	return missing
+}
+
+// unsent tells what was to be uploaded and was not, nil if all was.
+func (f *buildFlags) unsent(output string, products []*product) error {
 	for _, one := range products {
 		if one.unsent != nil {
 			return &hintedError{one.unsent, "all is built, and temper release " + output + " " + f.upload + " sends what is missing"}
