@@ -90,12 +90,16 @@ func lost(seen *[]v1.Descriptor, now []v1.Descriptor) (gone []v1.Descriptor) {
 			gone = append(gone, d)
 		}
 	}
+	remember(seen, now)
+	return gone
+}
+
+func remember(seen *[]v1.Descriptor, now []v1.Descriptor) {
 	for _, n := range now {
 		if !slices.ContainsFunc(*seen, func(d v1.Descriptor) bool { return same(n, d) }) {
 			*seen = append(*seen, n)
 		}
 	}
-	return gone
 }
 
 // same tells whether two entries are one. Two legacy signatures of one

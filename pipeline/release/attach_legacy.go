@@ -172,9 +172,7 @@ func (a *attachment) append(ctx context.Context, to attached, add []mutate.Adden
 		if err != nil {
 			return 0, err
 		}
-		if d := (v1.Descriptor{Digest: digest, Annotations: one.Annotations}); !slices.ContainsFunc(*seen, func(s v1.Descriptor) bool { return same(s, d) }) {
-			*seen = append(*seen, d)
-		}
+		remember(seen, []v1.Descriptor{{Digest: digest, Annotations: one.Annotations}})
 	}
 	return len(add), nil
 }
