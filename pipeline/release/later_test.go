@@ -2,11 +2,18 @@ package release
 
 import (
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/sigstore/sigstore/pkg/signature"
 )
 
 // A signer that comes late is waited for, and the layers are there when it comes.
@@ -48,5 +55,45 @@ func TestNoSignerAtLast(t *testing.T) {
 	}
 	if later.Verifier() != nil {
 		t.Error("somebody is believed")
+	}
+}
+
+// A lyingKey signs with another key than the one that it says it is.
+type lyingKey struct{ signature.SignerVerifier }
+
+func (k lyingKey) SignMessage(message io.Reader, _ ...signature.SignOption) ([]byte, error) {
+	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := signature.LoadECDSASigner(other, crypto.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	return signer.SignMessage(message)
+}
+
+// That somebody has just signed something does not make it good: what does not verify
+// gets no tag, whatever it was that was read back.
+func TestPublishOfALyingKey(t *testing.T) {
+	for _, format := range []Format{Both, Bundle, Legacy} {
+		t.Run(string(format), func(t *testing.T) {
+			h, p := serve(t, true), anImage(t, 1)
+			liar, err := NewSigner(lyingKey{newKey(t).key})
+			if err != nil {
+				t.Fatal(err)
+			}
+			opts := h.options()
+			opts.Format = format
+			_, err = Publish(context.Background(), h.repo(t), p.report, p.artifact, p.statements, liar, []string{"v1"}, opts)
+			if err == nil {
+				t.Error("it was published")
+			}
+			for _, r := range writes(h.requests()) {
+				if r.path == "manifests/v1" {
+					t.Error("it was tagged")
+				}
+			}
+		})
 	}
 }
