@@ -3,6 +3,7 @@ package main
 import (
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -43,3 +44,11 @@ func version() string {
 // dirOf is the folder to make a temporary file in, so that a rename or link to
 // the path stays on one file system.
 func dirOf(path string) string { return filepath.Dir(path) }
+
+// notAddress refuses the address of a page, where a repository in a registry is wanted.
+func notAddress(text string) error {
+	if _, rest, is := strings.Cut(text, "://"); is {
+		return usagef("%q is an address, and a repository has no scheme", text).hint("%s", rest)
+	}
+	return nil
+}

@@ -49,6 +49,9 @@ On stdout it prints REPOSITORY@DIGEST.`,
 }
 
 func promote(ctx context.Context, p *person, f promoteFlags, arg, repository string) error {
+	if err := notAddress(repository); err != nil {
+		return err
+	}
 	to, err := name.NewRepository(repository)
 	if err != nil {
 		return usagef("%q is no repository: %v", repository, err)

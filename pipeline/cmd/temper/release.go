@@ -96,6 +96,9 @@ func publish(ctx context.Context, p *person, f releaseFlags, layout, repository 
 	if !slices.Contains([]release.Format{release.Both, release.Bundle, release.Legacy}, format) {
 		return usagef("--signature-format is %q, want both, bundle or legacy", f.format)
 	}
+	if err := notAddress(repository); err != nil {
+		return err
+	}
 	signing := f.ahead(ctx, p, format)
 	all, err := image.Read(layout)
 	if err != nil {

@@ -21,6 +21,9 @@ func newUploads(below string, insecure []string) (*uploads, error) {
 	if below == "" {
 		return nil, nil
 	}
+	if err := notAddress(below); err != nil {
+		return nil, err
+	}
 	repo, err := name.NewRepository(strings.TrimSuffix(below, "/") + "/service")
 	if err != nil {
 		return nil, usagef("--upload: %q is no repository: %v", below, err)
