@@ -2,9 +2,8 @@ package images
 
 import (
 	"archive/tar"
-	"bytes"
+	"bufio"
 	"context"
-	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"io"
@@ -155,8 +154,17 @@ func (l *listing) says(name string) int {
 }
 
 // list reads what a layer holds, and the build info of the file that stands at
-// the name in it.
+// the name in it, of which it passes over what has none; the layer is read again where
+// that did not do.
 func list(ctx context.Context, layer v1.Layer, name string) (*listing, error) {
+	l, err := listed(ctx, layer, name, false)
+	if errors.Is(err, errGap) {
+		return listed(ctx, layer, name, true)
+	}
+	return l, err
+}
+
+func listed(ctx context.Context, layer v1.Layer, name string, whole bool) (*listing, error) {
 	raw, err := unpacked(ctx, layer)
 	if err != nil {
 		return nil, err
@@ -180,7 +188,7 @@ func list(ctx context.Context, layer v1.Layer, name string) (*listing, error) {
 			return nil, fmt.Errorf("more than %d files", maxEntries)
 		}
 		if e.Type == tar.TypeReg && e.Path == name {
-			if l.programs[len(l.entries)-1], err = infoOf(tr, h.Size); err != nil {
+			if l.programs[len(l.entries)-1], err = infoOf(tr, h.Size, whole); err != nil {
 				return nil, fmt.Errorf("%q: %w", h.Name, err)
 			}
 		}
@@ -190,8 +198,9 @@ func list(ctx context.Context, layer v1.Layer, name string) (*listing, error) {
 	return l, err
 }
 
-// infoOf reads the build info of a file, nil where it holds none.
-func infoOf(r io.Reader, size int64) (*debug.BuildInfo, error) {
+// infoOf reads the build info of a file, nil where it holds none. Of one that is not
+// read whole it can be that nobody can tell: errGap.
+func infoOf(r io.Reader, size int64, whole bool) (*debug.BuildInfo, error) {
 	if size > maxProgram {
 		return nil, fmt.Errorf("an executable of %d bytes is not looked into", size)
 	}
@@ -199,18 +208,11 @@ func infoOf(r io.Reader, size int64) (*debug.BuildInfo, error) {
 		oneBig.Lock()
 		defer oneBig.Unlock()
 	}
-	content := make([]byte, size)
-	if _, err := io.ReadFull(r, content); err != nil {
+	f, err := readExcerpt(r, size, whole)
+	if err != nil {
 		return nil, err
 	}
-	info, err := buildinfo.Read(bytes.NewReader(content))
-	switch {
-	case err == nil:
-		return info, nil
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, fmt.Errorf("reading Go build info: %w", err)
-	}
-	return nil, nil // no program of Go, or none at all
+	return f.info()
 }
 
 // A made layer gives the tar that it was compressed from, by this very program and just
@@ -218,6 +220,10 @@ func infoOf(r io.Reader, size int64) (*debug.BuildInfo, error) {
 type made interface {
 	Tar(context.Context) io.ReadCloser
 }
+
+// compressedAhead is how much of a layer is asked for at a time, in bytes: a small
+// piece costs as many calls as a large one, and a checksum's beginning and end.
+const compressedAhead = 64 << 10
 
 // unpacked is a layer's tar. What is compressed with gzip is read faster than by
 // go-containerregistry; its bytes are held against the layer's digest either way.
@@ -241,7 +247,7 @@ func unpacked(ctx context.Context, layer v1.Layer) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	z, err := gzip.NewReader(raw)
+	z, err := gzip.NewReader(bufio.NewReaderSize(raw, compressedAhead))
 	if err != nil {
 		raw.Close()
 		return nil, err

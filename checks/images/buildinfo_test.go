@@ -210,7 +210,7 @@ func TestBigProgramsTakeTurns(t *testing.T) {
 	var all sync.WaitGroup
 	for range 3 {
 		all.Go(func() {
-			if info, err := infoOf(countedZeros{&now, &most}, bigProgram+1); info != nil || err != nil {
+			if info, err := infoOf(countedZeros{&now, &most}, bigProgram+1, true); info != nil || err != nil {
 				t.Errorf("zeros are a program: %v, %v", info, err)
 			}
 		})
