@@ -133,6 +133,7 @@ func LoadSigner(ctx context.Context, ref string, password func() ([]byte, error)
 	if err != nil {
 		return nil, fmt.Errorf("reading the password of %s: %w", ref, err)
 	}
+	largePages()
 	der, err := sealing.Decrypt(block.Bytes, pass)
 	if err != nil {
 		// The library has no error value for it.
