@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
@@ -22,11 +23,23 @@ import (
 // one may not have looked; the provenance is a claim that only its builder can
 // make.
 func belied(statements []*evidence.Statement, list []evidence.Image) error {
-	all, err := bills(statements)
+	all, err := bills(statements, (*evidence.Statement).Modules)
 	if err != nil {
 		return err
 	}
 	return liars(all, list)
+}
+
+// A moduleReader says which modules an SBOM names.
+type moduleReader func(*evidence.Statement) ([]string, error)
+
+// readOnce is a moduleReader that reads each SBOM once, whoever asks.
+func readOnce() moduleReader {
+	var read sync.Map
+	return func(s *evidence.Statement) ([]string, error) {
+		once, _ := read.LoadOrStore(s, sync.OnceValues(s.Modules))
+		return once.(func() ([]string, error))()
+	}
 }
 
 // A bill is an SBOM with the modules that it names.
@@ -35,13 +48,13 @@ type bill struct {
 	modules []string
 }
 
-func bills(statements []*evidence.Statement) ([]bill, error) {
+func bills(statements []*evidence.Statement, read moduleReader) ([]bill, error) {
 	var all []bill
 	for _, s := range statements {
 		if s.PredicateType != evidence.SPDX && s.PredicateType != evidence.CycloneDX {
 			continue
 		}
-		modules, err := s.Modules()
+		modules, err := read(s)
 		if err != nil {
 			return nil, err
 		}
@@ -109,7 +122,7 @@ func programs(ctx context.Context, name string, artifact mutate.Appendable) ([]e
 }
 
 // inside holds the SBOMs of a release against the binaries in it.
-func inside(ctx context.Context, r *release.Release, artifact mutate.Appendable) error {
+func inside(ctx context.Context, r *release.Release, artifact mutate.Appendable, read moduleReader) error {
 	var described []*evidence.Statement
 	described = append(described, r.Statements...)
 	for _, platform := range r.Platforms {
@@ -128,7 +141,7 @@ func inside(ctx context.Context, r *release.Release, artifact mutate.Appendable)
 	unreadable := make(chan error, 1)
 	go func() { // while the binaries are unpacked
 		var err error
-		all, err = bills(described)
+		all, err = bills(described, read)
 		unreadable <- err
 	}()
 	list, err := programs(ctx, r.Ref, artifact)

@@ -190,8 +190,9 @@ func (f *verifyFlags) look(ctx context.Context, p *person, ref name.Reference, w
 	looking, stop := context.WithCancel(ctx)
 	defer stop()
 	looked := make(chan error, 1)
-	go func() { looked <- inside(looking, opened.Release, artifact) }()
-	facts, err := factsOf(opened, now)
+	read := readOnce()
+	go func() { looked <- inside(looking, opened.Release, artifact, read) }()
+	facts, err := factsOf(opened, now, read)
 	if err != nil {
 		return nil, err
 	}
@@ -272,7 +273,7 @@ type platformFact struct {
 }
 
 // factsOf reads the statements of a release.
-func factsOf(r *policy.Opened, now time.Time) (*releaseFacts, error) {
+func factsOf(r *policy.Opened, now time.Time, read moduleReader) (*releaseFacts, error) {
 	facts := &releaseFacts{Ref: r.Ref, Digest: r.Digest.String(), Signer: r.Signer, AlsoSignedBy: append([]string{}, r.Also...), Forms: []string{}, Platforms: []platformFact{}, Waivers: []waiverFact{}, Looked: []string{}}
 	if who := r.Identity; who != (release.Identity{}) {
 		facts.Identity, facts.Issuer, facts.SignedAt = who.Subject, who.Issuer, r.Signed.UTC().Format(time.RFC3339)
@@ -309,7 +310,7 @@ func factsOf(r *policy.Opened, now time.Time) (*releaseFacts, error) {
 		}
 	}
 	if s := r.Statement(evidence.SPDX); s != nil {
-		modules, err := s.Modules()
+		modules, err := read(s)
 		if err != nil {
 			return nil, err
 		}
