@@ -72,7 +72,7 @@ func Deps(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain
 	if err != nil {
 		return nil, err
 	}
-	all, err := list(ctx, svc, t, env, append(ListArguments(svc.BuildTags), svc.Package))
+	all, err := list(ctx, svc, t, env, append(ListArguments(svc.BuildTags), noDebugInfo, svc.Package))
 	if err != nil {
 		return nil, fmt.Errorf("listing the packages of %s: %w", svc.Name, err)
 	}

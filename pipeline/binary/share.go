@@ -157,11 +157,7 @@ func (o Options) compile(ctx context.Context, svc *service.Service, p v1.Platfor
 		return false, err
 	}
 	env := append(compiling(svc, p, t, c), "GOCACHEPROG="+prog)
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-pgo=off"}
-	if len(svc.BuildTags) > 0 {
-		args = append(args, "-tags="+strings.Join(svc.BuildTags, ","))
-	}
-	if _, err := run(ctx, svc, t, env, append(args, packages...)); err != nil {
+	if _, err := run(ctx, svc, t, env, append(goBuild(svc, "-pgo=off"), packages...)); err != nil {
 		return false, ctx.Err()
 	}
 	return true, nil

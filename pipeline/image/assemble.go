@@ -31,9 +31,10 @@ import (
 	"temper/pipeline/service"
 )
 
-// Format is the version of how Temper makes layers and configurations. It
-// changes whenever the same input gives another digest.
-const Format = 1
+// Format is the version of how Temper makes binaries, layers and configurations. It
+// changes whenever the same input gives another digest. Since 2 no debug information is
+// made that the linker drops.
+const Format = 2
 
 // The annotations that say what an image was built upon.
 // https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md

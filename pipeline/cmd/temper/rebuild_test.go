@@ -254,7 +254,7 @@ func TestToldDiffers(t *testing.T) {
 		"parameter dir|.|api|--rebuild names another folder than the one that was built, or temper.yaml of the commit says otherwise: dir",
 		"parameter env.A|two|one|temper.yaml of the commit says otherwise than the provenance: env.A",
 		"parameter env.B|three||temper.yaml of the commit says otherwise than the provenance: env.B",
-		"parameter imageFormat|99|1|this Temper writes images in format 1, and the Temper that built it (v9) in another: rebuild with that one",
+		"parameter imageFormat|99|2|this Temper writes images in format 2, and the Temper that built it (v9) in another: rebuild with that one",
 		"parameter new|true||temper.yaml of the commit says otherwise than the provenance: new",
 	}
 	if diff := cmp.Diff(want, told(base.Digest)); diff != "" {
