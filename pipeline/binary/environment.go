@@ -1,6 +1,7 @@
 package binary
 
 import (
+	"cmp"
 	"os"
 	"runtime"
 	"slices"
@@ -138,6 +139,10 @@ func target(svc *service.Service, p v1.Platform) []string {
 	}
 }
 
+// patience is the GOGC of the compilers and the linker where nobody says: garbage is a
+// fifth of their processor time by default, and the largest takes a third more memory.
+const patience = "400"
+
 // compiling is the environment of a build: made from nothing, without network,
 // home or PATH. What remains of the machine is where the toolchain, the
 // modules and the cache lie, and -trimpath keeps that out of the binary.
@@ -147,6 +152,8 @@ func compiling(svc *service.Service, p v1.Platform, t *Toolchain, c cacheDir) []
 		"GOPROXY=off", "GOSUMDB=off", "GOVCS=*:off", "GOTELEMETRY=off",
 		"GOROOT="+t.Root, "GOMODCACHE="+t.ModCache, "GOCACHE="+c.build(), "GOTMPDIR="+c.tmp(), "GOPATH="+c.path("gopath"),
 	)
+	// Decides no byte.
+	env = append(env, "GOGC="+cmp.Or(os.Getenv("GOGC"), patience))
 	if runtime.GOOS == "windows" { // cannot start a process without these
 		for _, name := range []string{"SystemRoot", "TMP", "TEMP", "USERPROFILE", "LOCALAPPDATA"} {
 			env = append(env, name+"="+os.Getenv(name))
