@@ -16,7 +16,12 @@ import (
 //     of something in another package;
 //   - a call of new or make, or of a function without a body in this package;
 //   - any other expression, of which nothing is known, or an element of one ([Value.Elem]).
-func (x *Index) Origins(v Value) []Value { return x.origins(v, nil) }
+func (x *Index) Origins(v Value) []Value {
+	if known, ok := x.memo.origins(v); ok {
+		return known
+	}
+	return x.origins(v, nil)
+}
 
 func (x *Index) origins(v Value, within *walk) []Value {
 	w := walk{x: x, at: v, within: within, seen: make(map[Value]bool), left: new(int)}

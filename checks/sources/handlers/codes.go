@@ -74,7 +74,22 @@ func (a *answer) returnedCodes(e ast.Expr, r *refused) {
 	if _, basic := a.c.TypesInfo.TypeOf(e).(*types.Basic); basic {
 		return // no error, and nil
 	}
-	for _, o := range a.c.x.Origins(a.value(e)) {
+	at := a.value(e)
+	known, ok := a.c.coded[at]
+	if !ok {
+		of := refused{codes: make(map[int]bool)}
+		a.originCodes(at, &of)
+		known = slices.Collect(maps.Keys(of.codes))
+		a.c.coded[at] = known
+	}
+	for _, n := range known {
+		r.codes[n] = true
+	}
+}
+
+// originCodes are those of all that a value may come from.
+func (a *answer) originCodes(v flow.Value, r *refused) {
+	for _, o := range a.c.x.Origins(v) {
 		switch o := o.Expr.(type) {
 		case *ast.CallExpr:
 			for _, arg := range o.Args {

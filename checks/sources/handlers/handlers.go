@@ -32,7 +32,7 @@ var Analyzer = &analysis.Analyzer{
 		c := &Chains{
 			Pass: p, x: p.ResultOf[flow.Analyzer].(*flow.Index),
 			memo: make(map[place]Summary), busy: make(map[place]bool), reading: make(map[*types.Func]Reads),
-			within: make(map[entry]bool), inRouter: make(map[any]bool),
+			within: make(map[entry]bool), inRouter: make(map[any]bool), coded: make(map[flow.Value][]int),
 		}
 		if c.concerned() {
 			c.state()
@@ -51,6 +51,8 @@ type Chains struct {
 	busy    map[place]bool
 	reading map[*types.Func]Reads
 	within  map[entry]bool
+	// coded are the codes that values come from which somebody returns or is given.
+	coded   map[flow.Value][]int
 	steps   int
 	routers map[any]*router
 	// branches are those that middleware is added in.

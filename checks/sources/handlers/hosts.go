@@ -280,11 +280,12 @@ func (a *answer) judge(by Reads, around []ast.Node, branches ...ast.Node) {
 			r = after
 		}
 	}
+	if len(r.codes) == 0 && !r.dark {
+		return // it chooses among handlers, or writes a line
+	}
 	p := Part{}
 	where := a.name()
 	switch {
-	case len(r.codes) == 0 && !r.dark:
-		return // it chooses among handlers, or writes a line
 	case by&readsForwarded != 0:
 		p = Part{Wrong, where + " goes by X-Forwarded-Host, which anybody can send; want r.Host"}
 	case by&readsHost == 0:
