@@ -27,11 +27,12 @@ http.MaxBytesHandler(mux, 1<<20).`,
 	Bad:  `body, err := io.ReadAll(r.Body)`,
 }, func(p *pass) {
 	b := &bodies{p, p.ResultOf[bodyBounds].(*boundsBodies).With}
-	eachAt(p, func(n *ast.CallExpr, c inspector.Cursor) {
+	for _, c := range p.callsWhere(readsWhole) {
+		n := c.Node().(*ast.CallExpr)
 		if request := b.read(n); request != nil {
 			b.judge(n, request, b.alternative(c))
 		}
-	})
+	}
 }, originsOf, bodyBounds)
 
 // limits tells whether an expression is a reader with an end.
@@ -40,6 +41,15 @@ func (p *pass) limits(e ast.Expr) bool { return p.limiter(e) != nil }
 type bodies struct {
 	*pass
 	limited string
+}
+
+// readsWhole tells the functions that may read a body whole.
+func readsWhole(name string) bool {
+	switch name {
+	case "io.ReadAll", "io/ioutil.ReadAll", "(*bytes.Buffer).ReadFrom", "io.Copy", "io.CopyBuffer", "(*net/http.Request).ParseMultipartForm":
+		return true
+	}
+	return false
 }
 
 // read is the request whose body a call reads whole, without an end on the way; nil if

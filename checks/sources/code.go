@@ -62,10 +62,9 @@ func code(rule checks.Rule, run func(*pass), needs ...*analysis.Analyzer) *Code 
 		Name:     strings.ReplaceAll(rule.Name, "-", ""),
 		Doc:      rule.Doc,
 		URL:      rule.Source,
-		Requires: append([]*analysis.Analyzer{inspect.Analyzer, functionNames}, needs...),
+		Requires: append([]*analysis.Analyzer{inspect.Analyzer, sitesOf}, needs...),
 		Run: func(p *analysis.Pass) (any, error) {
-			names, _ := p.ResultOf[functionNames].(map[*types.Func]string) // a rule that is tried alone has none
-			run(&pass{Pass: p, in: p.ResultOf[inspect.Analyzer].(*inspector.Inspector), names: names})
+			run(passOf(p))
 			return nil, nil
 		},
 	}
@@ -76,9 +75,15 @@ func code(rule checks.Rule, run func(*pass), needs ...*analysis.Analyzer) *Code 
 type pass struct {
 	*analysis.Pass
 	in *inspector.Inspector
-	// names are what functionNames found, and files what code does, nil until it is asked.
-	names map[*types.Func]string
+	// sites are nil where an analyzer does not need them, and files what code found, nil
+	// until it is asked.
+	sites *sites
 	files []inspector.Cursor
+}
+
+func passOf(p *analysis.Pass) *pass {
+	sites, _ := p.ResultOf[sitesOf].(*sites)
+	return &pass{Pass: p, in: p.ResultOf[inspect.Analyzer].(*inspector.Inspector), sites: sites}
 }
 
 // report says what is wrong at a node, and what to do about it if fix is not empty.

@@ -1,11 +1,18 @@
 package sources
 
 import (
+	"cmp"
 	"go/ast"
 	"go/constant"
 	"go/token"
 	"go/types"
+	"reflect"
+	"slices"
 	"strings"
+	"sync"
+
+	"golang.org/x/tools/go/analysis"
+	"golang.org/x/tools/go/analysis/passes/inspect"
 )
 
 // conditions are what a package decides by: which variables and expressions are looked
@@ -18,6 +25,16 @@ type conditions struct {
 	strong  map[types.Object]bool
 	weak    map[types.Object]bool
 	results map[types.Object]bool
+}
+
+// conditionsOf are the conditions of a package, which are read when a rule first asks: most
+// packages have nothing that they matter to.
+var conditionsOf = &analysis.Analyzer{
+	Name:       "conditions",
+	Doc:        "what a package decides by",
+	Requires:   []*analysis.Analyzer{inspect.Analyzer, sitesOf, originsOf},
+	ResultType: reflect.TypeFor[func() *conditions](),
+	Run:        func(p *analysis.Pass) (any, error) { return sync.OnceValue(passOf(p).conditions), nil },
 }
 
 // conditions reads those of the package.
@@ -65,6 +82,9 @@ func (c *conditions) objects() []types.Object {
 	for o := range c.results {
 		all = append(all, o)
 	}
+	slices.SortFunc(all, func(a, b types.Object) int {
+		return cmp.Or(cmp.Compare(a.Pos(), b.Pos()), cmp.Compare(a.Name(), b.Name()))
+	})
 	return all
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/analysis/passes/inspect"
-	"golang.org/x/tools/go/ast/inspector"
 	"golang.org/x/tools/go/types/typeutil"
 
 	"temper/checks"
@@ -52,7 +51,7 @@ var endings = &analysis.Analyzer{
 	FactTypes:  []analysis.Fact{new(endsTLS)},
 	ResultType: reflect.TypeFor[string](),
 	Run: func(a *analysis.Pass) (any, error) {
-		p := &pass{Pass: a, in: a.ResultOf[inspect.Analyzer].(*inspector.Inspector)}
+		p := passOf(a)
 		by := ""
 		for _, imported := range a.Pkg.Imports() {
 			var of endsTLS
@@ -134,11 +133,8 @@ func (p *pass) past(e ast.Expr, depth int) bool {
 // sentCookies are the places of the cookies that requests carry to other servers.
 func (p *pass) sentCookies() map[place]bool {
 	sent := make(map[place]bool)
-	each(p, func(n *ast.CallExpr) {
-		if !sends(p.callee(n)) {
-			return
-		}
-		for _, arg := range n.Args {
+	for _, c := range p.callsWhere(sends) {
+		for _, arg := range c.Node().(*ast.CallExpr).Args {
 			ast.Inspect(arg, func(n ast.Node) bool {
 				if e, ok := n.(ast.Expr); ok {
 					if at := p.origins().place(e); at != "" {
@@ -148,7 +144,7 @@ func (p *pass) sentCookies() map[place]bool {
 				return true
 			})
 		}
-	})
+	}
 	return sent
 }
 
@@ -300,16 +296,14 @@ func harmless(callee string) bool {
 
 // ginCookies judges those that gin sets, whose attributes are arguments.
 func (p *pass) ginCookies() {
-	sameSite := false
-	each(p, func(n *ast.CallExpr) {
-		sameSite = sameSite || p.callee(n) == "(*github.com/gin-gonic/gin.Context).SetSameSite"
-	})
-	eachAt(p, func(n *ast.CallExpr, _ inspector.Cursor) {
-		if p.callee(n) != "(*github.com/gin-gonic/gin.Context).SetCookie" || len(n.Args) != 7 {
-			return
+	sameSite := len(p.callsOf("(*github.com/gin-gonic/gin.Context).SetSameSite")) > 0
+	for _, c := range p.callsOf("(*github.com/gin-gonic/gin.Context).SetCookie") {
+		n := c.Node().(*ast.CallExpr)
+		if len(n.Args) != 7 {
+			continue
 		}
 		if age, _ := p.origins().constants(n.Args[2]); len(age) == 1 && constant.Sign(age[0]) < 0 {
-			return
+			continue
 		}
 		var missing []string
 		for i, name := range []string{"Secure", "HttpOnly"} {
@@ -323,5 +317,5 @@ func (p *pass) ginCookies() {
 		if len(missing) > 0 {
 			p.report(n, "pass true for secure and httpOnly, and call SetSameSite before", "the cookie has no %s", strings.Join(missing, ", "))
 		}
-	})
+	}
 }

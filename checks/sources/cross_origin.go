@@ -26,24 +26,29 @@ origin with AddTrustedOrigin.`,
 	Good: `protection.AddInsecureBypassPattern("POST /webhooks/")`,
 	Bad:  `protection.AddInsecureBypassPattern("/")`,
 }, func(p *pass) {
-	t := &taint{pass: p, checks: p.conditions(), busy: make(map[ast.Expr]bool)}
-	each(p, func(n *ast.CallExpr) {
-		if p.callee(n) != "(*net/http.CrossOriginProtection).AddInsecureBypassPattern" || len(n.Args) != 1 {
+	t := p.taint()
+	for _, c := range p.callsOf("(*net/http.CrossOriginProtection).AddInsecureBypassPattern") {
+		n := c.Node().(*ast.CallExpr)
+		if len(n.Args) == 1 {
+			p.bypass(n, t)
+		}
+	}
+}, originsOf, conditionsOf)
+
+// bypass judges the pattern of a call that takes what it matches out of the protection.
+func (p *pass) bypass(n *ast.CallExpr, t *taint) {
+	values, _ := p.origins().constants(n.Args[0])
+	for _, v := range values {
+		if v.Kind() == constant.String && everyPath(constant.StringVal(v)) {
+			p.report(n.Args[0], "name the paths that other sites may send to", "the pattern %s takes every request out of the protection", v.ExactString())
 			return
 		}
-		values, _ := p.origins().constants(n.Args[0])
-		for _, v := range values {
-			if v.Kind() == constant.String && everyPath(constant.StringVal(v)) {
-				p.report(n.Args[0], "name the paths that other sites may send to", "the pattern %s takes every request out of the protection", v.ExactString())
-				return
-			}
-		}
-		t.steps = 0
-		if v := t.of(n.Args[0]); v.state == tainted {
-			p.report(n.Args[0], "name the paths that other sites may send to", "the pattern is %s of the request, so that whoever sends it lifts the protection", types.ExprString(v.from))
-		}
-	})
-}, originsOf)
+	}
+	t.steps = 0
+	if v := t.of(n.Args[0]); v.state == tainted {
+		p.report(n.Args[0], "name the paths that other sites may send to", "the pattern is %s of the request, so that whoever sends it lifts the protection", types.ExprString(v.from))
+	}
+}
 
 // everyPath tells whether a pattern of http.ServeMux matches all paths of a host, or of
 // any, with methods that change something.

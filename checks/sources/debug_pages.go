@@ -104,19 +104,16 @@ localhost: http.ListenAndServe("localhost:6060", nil).`,
 			p.undecided(l.at, "http.DefaultServeMux is served on %s, with %s; the source does not tell who reaches that", l.where, what)
 		}
 	}
-}, originsOf, debugPagesOf)
+}, originsOf, listeningsOf, debugPagesOf)
 
 // routesDefaultMux tells whether the package puts pages of the service itself on
 // http.DefaultServeMux, so that it is not there for debugging alone.
 func (p *pass) routesDefaultMux() bool {
 	found := false
-	each(p, func(n *ast.CallExpr) {
-		switch p.callee(n) {
-		case "net/http.Handle", "net/http.HandleFunc":
-			path := p.TypesInfo.Types[n.Args[0]].Value
-			found = found || path == nil || !isDebugPath(path.ExactString())
-		}
-	})
+	for _, c := range p.callsOf("net/http.Handle", "net/http.HandleFunc") {
+		path := p.TypesInfo.Types[c.Node().(*ast.CallExpr).Args[0]].Value
+		found = found || path == nil || !isDebugPath(path.ExactString())
+	}
 	return found
 }
 

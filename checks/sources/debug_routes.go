@@ -30,12 +30,15 @@ reaches: http.ListenAndServe("localhost:6060", debug).`,
 	Good: `debug.HandleFunc("/debug/pprof/", pprof.Index); go http.ListenAndServe("localhost:6060", debug)`,
 	Bad:  `mux.HandleFunc("/debug/pprof/", pprof.Index); http.ListenAndServe(":8080", mux)`,
 }, func(p *pass) {
+	if !p.registers() && !p.mentions(func(name string) bool { return pageOf(name) != "" }) {
+		return
+	}
 	r := &debugRouting{pass: p, listenings: p.listenings(), told: make(map[ast.Node]bool)}
 	eachAt(p, func(n *ast.Ident, c inspector.Cursor) { r.look(n, c) })
 	if !r.defaultMux {
 		p.sideEffects(r.listenings)
 	}
-}, originsOf)
+}, originsOf, listeningsOf)
 
 // sideEffects reports imports of net/http/pprof for what its init does, where nothing
 // in the package serves the mux that it does it to.
@@ -71,15 +74,19 @@ var pages = map[string]string{
 
 var profiler = pattern.New(`^github\.com/go-chi/chi(/v\d+)?/middleware\.Profiler$`)
 
+// pageOf is what a function makes a page of, by its full name; empty if nothing.
+func pageOf(name string) string {
+	if strings.HasSuffix(name, ".Profiler") && profiler().MatchString(name) {
+		return "profiles"
+	}
+	return pages[name]
+}
+
 // page is what an identifier makes a page of; empty if nothing.
 func (r *debugRouting) page(n *ast.Ident) string {
 	switch obj := r.TypesInfo.Uses[n].(type) {
 	case *types.Func:
-		name := r.fullName(obj)
-		if profiler().MatchString(name) {
-			return "profiles"
-		}
-		return pages[name]
+		return pageOf(r.fullName(obj))
 	case *types.Var:
 		if obj.Name() == "DefaultServeMux" && obj.Pkg() != nil && obj.Pkg().Path() == "net/http" && r.registers() {
 			return "http.DefaultServeMux with debug pages on it"

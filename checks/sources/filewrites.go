@@ -52,40 +52,43 @@ const writtenFile, writtenFolder = "written-file", "written-folder"
 // fileWrites says which constant paths are written to. It is no rule: nothing that it
 // says is a finding.
 var fileWrites = code(checks.Rule{Name: "file-writes", Doc: "what is written to by a constant path"}, func(p *pass) {
-	each(p, func(n *ast.CallExpr) {
-		category := writtenFile
-		switch p.callee(n) {
-		case "os.Create", "os.WriteFile":
-		case "os.OpenFile":
-			if !p.opensToWrite(n) {
-				return
-			}
-		case "os.Mkdir", "os.MkdirAll":
-			category = writtenFolder
-		default:
-			return
-		}
-		if len(n.Args) == 0 {
-			return // what another call returns
-		}
-		name := p.TypesInfo.Types[n.Args[0]].Value
-		if name == nil || name.Kind() != constant.String {
-			return
-		}
-		at := path.Clean(constant.StringVal(name))
-		if !path.IsAbs(at) || at == "/" {
-			return
-		}
-		for _, kernel := range []string{"/dev", "/proc", "/sys"} {
-			if at == kernel || strings.HasPrefix(at, kernel+"/") {
-				return
-			}
-		}
-		d := p.diagnostic(n, "", "%s", at)
-		d.Category = category
-		p.Report(d)
-	})
+	for _, c := range p.callsOf("os.Create", "os.WriteFile", "os.OpenFile", "os.Mkdir", "os.MkdirAll") {
+		p.written(c.Node().(*ast.CallExpr))
+	}
 })
+
+// written says to which constant path a call writes.
+func (p *pass) written(n *ast.CallExpr) {
+	category := writtenFile
+	switch p.callee(n) {
+	case "os.Create", "os.WriteFile":
+	case "os.OpenFile":
+		if !p.opensToWrite(n) {
+			return
+		}
+	case "os.Mkdir", "os.MkdirAll":
+		category = writtenFolder
+	}
+	if len(n.Args) == 0 {
+		return // what another call returns
+	}
+	name := p.TypesInfo.Types[n.Args[0]].Value
+	if name == nil || name.Kind() != constant.String {
+		return
+	}
+	at := path.Clean(constant.StringVal(name))
+	if !path.IsAbs(at) || at == "/" {
+		return
+	}
+	for _, kernel := range []string{"/dev", "/proc", "/sys"} {
+		if at == kernel || strings.HasPrefix(at, kernel+"/") {
+			return
+		}
+	}
+	d := p.diagnostic(n, "", "%s", at)
+	d.Category = category
+	p.Report(d)
+}
 
 // opensToWrite tells that the flags of a call of os.OpenFile are constant, and that one
 // of them asks for more than to read.

@@ -4,7 +4,14 @@ import (
 	"go/ast"
 	"go/constant"
 	"go/types"
+	"reflect"
+	"slices"
 	"strings"
+	"sync"
+
+	"golang.org/x/tools/go/analysis"
+	"golang.org/x/tools/go/analysis/passes/inspect"
+	"golang.org/x/tools/go/ast/inspector"
 )
 
 // A listening is a place where a package serves HTTP.
@@ -26,10 +33,22 @@ const (
 	itself               // the machine itself, or a file
 )
 
-// listenings are those of the package that are seen: calls of net/http, and servers.
-func (p *pass) listenings() []listening {
+// listeningsOf are the listenings of a package, which several rules ask for.
+var listeningsOf = &analysis.Analyzer{
+	Name:       "listenings",
+	Doc:        "where a package serves HTTP",
+	Requires:   []*analysis.Analyzer{inspect.Analyzer, sitesOf, originsOf},
+	ResultType: reflect.TypeFor[func() []listening](),
+	Run:        func(p *analysis.Pass) (any, error) { return sync.OnceValue(passOf(p).listens), nil },
+}
+
+func (p *pass) listenings() []listening { return p.ResultOf[listeningsOf].(func() []listening)() }
+
+// listens finds the listenings that are seen: calls of net/http, and servers.
+func (p *pass) listens() []listening {
 	var all []listening
-	each(p, func(n *ast.CallExpr) {
+	for _, c := range p.bareServing() {
+		n := c.Node().(*ast.CallExpr)
 		handler, listener := -1, false
 		switch p.calleeOrValue(n) {
 		case "net/http.ListenAndServe":
@@ -40,7 +59,7 @@ func (p *pass) listenings() []listening {
 			handler, listener = 1, true
 		}
 		if handler < 0 || len(n.Args) <= handler {
-			return
+			continue
 		}
 		l := listening{at: n, handler: n.Args[handler], where: types.ExprString(n.Args[0])}
 		if listener {
@@ -49,7 +68,7 @@ func (p *pass) listenings() []listening {
 			l.reach = p.address(n.Args[0])
 		}
 		all = append(all, l)
-	})
+	}
 	p.setups("net/http", "Server", func(s *setup) {
 		l := listening{at: s.at.Node(), where: "its address"}
 		l.reach, l.where = p.serverReach(s)
@@ -66,6 +85,16 @@ func (p *pass) listenings() []listening {
 		}
 	})
 	return all
+}
+
+// bareServing are the calls of functions of net/http that serve without a server, and those
+// of variables where one of these is mentioned.
+func (p *pass) bareServing() []inspector.Cursor {
+	names := []string{"net/http.ListenAndServe", "net/http.ListenAndServeTLS", "net/http.Serve", "net/http.ServeTLS"}
+	if !p.mentions(func(name string) bool { return slices.Contains(names, name) }) {
+		return nil
+	}
+	return merged([][]inspector.Cursor{p.callsOf(names...), p.sites.values})
 }
 
 // calleeOrValue is the full name of the function that is called, also where a variable
@@ -98,14 +127,12 @@ func (p *pass) serverReach(s *setup) (reach, string) {
 	for _, at := range s.places {
 		mine[at] = true
 	}
-	each(p, func(n *ast.CallExpr) {
-		switch p.callee(n) {
-		case "(*net/http.Server).Serve", "(*net/http.Server).ServeTLS":
-			if sel, ok := ast.Unparen(n.Fun).(*ast.SelectorExpr); ok && mine[p.origins().place(sel.X)] {
-				join(p.listener(n.Args[0]), n.Args[0])
-			}
+	for _, c := range p.callsOf("(*net/http.Server).Serve", "(*net/http.Server).ServeTLS") {
+		n := c.Node().(*ast.CallExpr)
+		if sel, ok := ast.Unparen(n.Fun).(*ast.SelectorExpr); ok && mine[p.origins().place(sel.X)] {
+			join(p.listener(n.Args[0]), n.Args[0])
 		}
-	})
+	}
 	if found >= 0 {
 		return found, where
 	}
@@ -148,16 +175,16 @@ func (p *pass) listenerOf(e ast.Expr, depth int) reach {
 	}
 	switch p.callee(call) {
 	case "net.Listen", "crypto/tls.Listen":
-		return p.listens(call.Args[0], call.Args[1])
+		return p.listensOn(call.Args[0], call.Args[1])
 	case "(*net.ListenConfig).Listen":
-		return p.listens(call.Args[1], call.Args[2])
+		return p.listensOn(call.Args[1], call.Args[2])
 	case "crypto/tls.NewListener":
 		return p.listenerOf(call.Args[0], depth+1)
 	}
 	return unknown
 }
 
-func (p *pass) listens(network, address ast.Expr) reach {
+func (p *pass) listensOn(network, address ast.Expr) reach {
 	if v := p.TypesInfo.Types[network].Value; v != nil && strings.HasPrefix(constant.StringVal(v), "unix") {
 		return itself
 	}

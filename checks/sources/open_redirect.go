@@ -26,11 +26,11 @@ u, err := url.Parse(next); if err != nil || u.IsAbs() || u.Host != "" { next = "
 	Good: `http.Redirect(w, r, "/orders/"+url.PathEscape(r.FormValue("id")), http.StatusFound)`,
 	Bad:  `http.Redirect(w, r, r.FormValue("next"), http.StatusFound)`,
 }, func(p *pass) {
-	t := &taint{pass: p, checks: p.conditions(), busy: make(map[ast.Expr]bool)}
-	eachAt(p, func(n *ast.CallExpr, c inspector.Cursor) {
-		target := p.redirects(n, c)
+	t := p.taint()
+	for _, c := range p.callsWhere(func(name string) bool { return redirecting(name) >= 0 }) {
+		target := p.redirects(c.Node().(*ast.CallExpr), c)
 		if target == nil {
-			return
+			continue
 		}
 		t.steps = 0
 		switch v := t.of(target); v.state {
@@ -43,24 +43,33 @@ u, err := url.Parse(next); if err != nil || u.IsAbs() || u.Host != "" { next = "
 		case unsure:
 			p.undecided(target, "the redirect's target is what %s makes of the request", types.ExprString(v.from))
 		}
-	})
-}, originsOf)
+	}
+}, originsOf, conditionsOf)
+
+// redirecting is the index of the argument that is the target of a function which may
+// redirect; -1 for other functions.
+func redirecting(name string) int {
+	switch {
+	case name == "net/http.Redirect":
+		return 2
+	case name == "(*github.com/gin-gonic/gin.Context).Redirect", name == "(net/http.Header).Set", name == "(net/http.Header).Add",
+		strings.HasPrefix(name, "(github.com/labstack/echo") && strings.HasSuffix(name, ".Context).Redirect"),
+		strings.HasPrefix(name, "(*github.com/labstack/echo") && strings.HasSuffix(name, ".Context).Redirect"):
+		return 1
+	case strings.HasPrefix(name, "(*github.com/gofiber/fiber") && strings.HasSuffix(name, ".Ctx).Redirect"):
+		return 0
+	}
+	return -1
+}
 
 // redirects is the target of a call that redirects; nil if it does not.
 func (p *pass) redirects(n *ast.CallExpr, c inspector.Cursor) ast.Expr {
-	arg := -1
-	switch name := p.callee(n); {
-	case name == "net/http.Redirect":
-		arg = 2
-	case name == "(*github.com/gin-gonic/gin.Context).Redirect",
-		strings.HasPrefix(name, "(github.com/labstack/echo") && strings.HasSuffix(name, ".Context).Redirect"),
-		strings.HasPrefix(name, "(*github.com/labstack/echo") && strings.HasSuffix(name, ".Context).Redirect"):
-		arg = 1
-	case strings.HasPrefix(name, "(*github.com/gofiber/fiber") && strings.HasSuffix(name, ".Ctx).Redirect"):
-		arg = 0
-	case name == "(net/http.Header).Set" || name == "(net/http.Header).Add":
-		if key := p.TypesInfo.Types[n.Args[0]].Value; key != nil && strings.EqualFold(constant.StringVal(key), "location") && p.answers3xx(c) {
-			arg = 1
+	name := p.callee(n)
+	arg := redirecting(name)
+	if strings.HasPrefix(name, "(net/http.Header).") {
+		key := p.TypesInfo.Types[n.Args[0]].Value
+		if key == nil || !strings.EqualFold(constant.StringVal(key), "location") || !p.answers3xx(c) {
+			return nil
 		}
 	}
 	if arg < 0 || len(n.Args) <= arg {

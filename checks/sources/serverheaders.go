@@ -39,7 +39,7 @@ JSON needs neither. Health endpoints may go without.`,
 			p.header(s, s.Frame, frame)
 		}
 	}
-}, served, originsOf)
+}, served, originsOf, listeningsOf)
 
 // header reports what the handlers of a server lack of a header.
 func (p *pass) header(s servedHandler, part handlers.Part, name string) {

@@ -45,4 +45,4 @@ have endpoints of health, metrics and profiles are left alone.`,
 			p.undecided(s.at, "whether %s refuses strange hosts: %s", s.made, s.Host.Why)
 		}
 	}
-}, served, originsOf)
+}, served, originsOf, listeningsOf)

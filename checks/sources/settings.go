@@ -24,28 +24,18 @@ type setup struct {
 // package makes.
 func (p *pass) setups(pkg, name string, do func(*setup)) {
 	o := p.origins()
-	is := func(t types.Type) bool { return t != nil && isNamed(t, pkg, name) }
-	look := func(c inspector.Cursor) {
+	for _, c := range placesOf(p.sites.made, pkg, name) {
 		switch n := c.Node().(type) {
 		case *ast.CompositeLit:
-			if is(made(p.TypesInfo.TypeOf(n))) {
-				do(o.setup(n, c))
-			}
+			do(o.setup(n, c))
 		case *ast.ValueSpec:
 			for _, id := range n.Names {
-				if v := p.TypesInfo.Defs[id]; v != nil && len(n.Values) == 0 && is(v.Type()) {
+				if v := p.TypesInfo.Defs[id]; v != nil {
 					do(&setup{o, nil, c, o.names(objectPlace(v))})
 				}
 			}
 		case *ast.CallExpr:
-			if b, ok := p.TypesInfo.Uses[identOf(n.Fun)].(*types.Builtin); ok && b.Name() == "new" && is(p.TypesInfo.TypeOf(n.Args[0])) {
-				do(&setup{o, nil, c, o.names(o.holder(c))})
-			}
-		}
-	}
-	for _, file := range p.code() {
-		for c := range file.Preorder((*ast.CompositeLit)(nil), (*ast.ValueSpec)(nil), (*ast.CallExpr)(nil)) {
-			look(c)
+			do(&setup{o, nil, c, o.names(o.holder(c))})
 		}
 	}
 }
@@ -220,9 +210,10 @@ func (p *pass) callee(call *ast.CallExpr) string {
 // literal or later.
 func (p *pass) settings(pkg, name string, do func(field string, value ast.Expr, at inspector.Cursor)) {
 	is := func(t types.Type) bool { return t != nil && isNamed(made(t), pkg, name) }
-	eachAt(p, func(n *ast.CompositeLit, c inspector.Cursor) {
-		if !is(p.TypesInfo.TypeOf(n)) {
-			return
+	for _, c := range placesOf(p.sites.made, pkg, name) {
+		n, ok := c.Node().(*ast.CompositeLit)
+		if !ok {
+			continue
 		}
 		for _, el := range n.Elts {
 			if kv, ok := el.(*ast.KeyValueExpr); ok {
@@ -231,17 +222,15 @@ func (p *pass) settings(pkg, name string, do func(field string, value ast.Expr, 
 				}
 			}
 		}
-	})
-	eachAt(p, func(n *ast.AssignStmt, c inspector.Cursor) {
-		if len(n.Lhs) != len(n.Rhs) {
-			return
-		}
+	}
+	for _, c := range placesOf(p.sites.filled, pkg, name) {
+		n := c.Node().(*ast.AssignStmt)
 		for i, lhs := range n.Lhs {
 			if sel, ok := ast.Unparen(lhs).(*ast.SelectorExpr); ok && is(p.fieldOf(sel)) {
 				do(sel.Sel.Name, n.Rhs[i], c)
 			}
 		}
-	})
+	}
 }
 
 // fieldOf is the type that a selected field is declared in, also where it is

@@ -23,14 +23,15 @@ Take the call out, and set the user in temper.yaml (user: 65532:65532) or in the
 pod's securityContext.`,
 	Bad: `syscall.Setuid(65532)`,
 }, func(p *pass) {
-	each(p, func(n *ast.CallExpr) {
+	changes := func(name string) bool {
+		return strings.HasPrefix(name, "syscall.") && changing[name[len("syscall."):]] ||
+			strings.HasPrefix(name, "golang.org/x/sys/unix.") && changing[name[len("golang.org/x/sys/unix."):]]
+	}
+	for _, c := range p.callsWhere(changes) {
+		n := c.Node().(*ast.CallExpr)
 		name := p.callee(n)
-		for _, pkg := range []string{"syscall.", "golang.org/x/sys/unix."} {
-			if fn, ok := strings.CutPrefix(name, pkg); ok && changing[fn] {
-				p.report(n, "take it out: the image's user is set in temper.yaml", "%s needs a process that starts as root, or with capabilities", fn)
-			}
-		}
-	})
+		p.report(n, "take it out: the image's user is set in temper.yaml", "%s needs a process that starts as root, or with capabilities", name[strings.LastIndexByte(name, '.')+1:])
+	}
 	p.settings("syscall", "SysProcAttr", func(field string, v ast.Expr, _ inspector.Cursor) {
 		if field == "Credential" && !p.TypesInfo.Types[v].IsNil() {
 			p.report(v, "start it as the user that the service is", "a process is started as another user, which needs one that is root")

@@ -25,20 +25,16 @@ that temper.yaml declares, and is started by its path, without a shell.`,
 	Good: `resp, err := client.Get(url)`,
 	Bad:  `exec.Command("sh", "-c", "curl -s "+url)`,
 }, func(p *pass) {
-	each(p, func(n *ast.CallExpr) {
-		at := 0
-		switch p.callee(n) {
-		case "os/exec.Command", "syscall.Exec", "syscall.ForkExec", "syscall.StartProcess", "os.StartProcess", "golang.org/x/sys/unix.Exec":
-		case "os/exec.CommandContext":
-			at = 1
-		default:
-			return
+	for at, names := range [][]string{
+		{"os/exec.Command", "syscall.Exec", "syscall.ForkExec", "syscall.StartProcess", "os.StartProcess", "golang.org/x/sys/unix.Exec"},
+		{"os/exec.CommandContext"},
+	} {
+		for _, c := range p.callsOf(names...) {
+			if n := c.Node().(*ast.CallExpr); len(n.Args) > at {
+				p.started(n.Args[at])
+			}
 		}
-		if len(n.Args) <= at {
-			return
-		}
-		p.started(n.Args[at])
-	})
+	}
 	p.setups("os/exec", "Cmd", func(s *setup) {
 		if s.lit != nil {
 			for _, v := range s.field("Path") {

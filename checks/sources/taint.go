@@ -14,9 +14,13 @@ import (
 // name any site.
 type taint struct {
 	*pass
-	checks *conditions
+	checks func() *conditions
 	busy   map[ast.Expr]bool
 	steps  int
+}
+
+func (p *pass) taint() *taint {
+	return &taint{pass: p, checks: p.ResultOf[conditionsOf].(func() *conditions), busy: make(map[ast.Expr]bool)}
 }
 
 // A verdict is about one expression. From is what of the request it is, or what of
@@ -43,7 +47,7 @@ func (t *taint) of(e ast.Expr) verdict {
 	t.busy[e] = true
 	defer delete(t.busy, e)
 	if t.asks(e) {
-		if !t.checks.asked(e) {
+		if !t.checks().asked(e) {
 			return verdict{tainted, e, false}
 		}
 		return verdict{}
@@ -111,7 +115,7 @@ func (t *taint) variable(id *ast.Ident) verdict {
 	if !ok || v.IsField() || v.Parent() == t.Pkg.Scope() {
 		return verdict{}
 	}
-	strong, weak := t.checks.variable(v)
+	strong, weak := t.checks().variable(v)
 	if strong {
 		return verdict{}
 	}

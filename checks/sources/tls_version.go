@@ -162,11 +162,9 @@ func (p *pass) unversioned() {
 			said(s.at.Node())
 		}
 	})
-	each(p, func(n *ast.CallExpr) {
-		if name := p.callee(n); name == "net/http.ListenAndServeTLS" || name == "net/http.ServeTLS" {
-			said(n)
-		}
-	})
+	for _, c := range p.callsOf("net/http.ListenAndServeTLS", "net/http.ServeTLS") {
+		said(c.Node())
+	}
 }
 
 // serves tells whether a configuration is that of a server.
@@ -192,13 +190,11 @@ func (p *pass) serves(s *setup) bool {
 	p.settings("net/http", "Server", func(field string, v ast.Expr, _ inspector.Cursor) {
 		found = found || field == "TLSConfig" && serving(v)
 	})
-	each(p, func(n *ast.CallExpr) {
-		switch p.callee(n) {
-		case "crypto/tls.Listen":
-			found = found || serving(n.Args[2])
-		case "crypto/tls.NewListener", "crypto/tls.Server":
-			found = found || serving(n.Args[1])
-		}
-	})
+	for _, c := range p.callsOf("crypto/tls.Listen") {
+		found = found || serving(c.Node().(*ast.CallExpr).Args[2])
+	}
+	for _, c := range p.callsOf("crypto/tls.NewListener", "crypto/tls.Server") {
+		found = found || serving(c.Node().(*ast.CallExpr).Args[1])
+	}
 	return found
 }
