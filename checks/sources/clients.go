@@ -23,7 +23,7 @@ var clients = &analysis.Analyzer{
 	ResultType: reflect.TypeFor[*clientSet](),
 	Run: func(p *analysis.Pass) (any, error) {
 		s := &clientSet{
-			Pass: p, Index: p.ResultOf[flow.Analyzer].(*flow.Index),
+			Pass: p, Index: p.ResultOf[flow.Analyzer].(*flow.Index).Apart(),
 			by: make(map[any]*client), stands: make(map[*types.Var][]*client), params: make(map[*types.Var]bool),
 		}
 		s.decoded, s.flags, s.leaking = sync.OnceValue(s.decodes), sync.OnceValue(s.flagged), sync.OnceValue(s.leakings)

@@ -23,7 +23,7 @@ var served = &analysis.Analyzer{
 	ResultType: reflect.TypeFor[*servedSet](),
 	Run: func(p *analysis.Pass) (any, error) {
 		s := &servedSet{
-			Pass: p, Index: p.ResultOf[flow.Analyzer].(*flow.Index), chains: p.ResultOf[handlers.Analyzer].(*handlers.Chains),
+			Pass: p, Index: p.ResultOf[flow.Analyzer].(*flow.Index).Apart(), chains: p.ResultOf[handlers.Analyzer].(*handlers.Chains),
 			facts: make(map[*types.Func]*servesHandler),
 		}
 		if p.Pkg.Path() == netHTTP {

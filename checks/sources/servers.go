@@ -25,7 +25,7 @@ var servers = &analysis.Analyzer{
 	FactTypes:  []analysis.Fact{new(serves), new(returnsServer), new(setsServer)},
 	ResultType: reflect.TypeFor[*serverSet](),
 	Run: func(p *analysis.Pass) (any, error) {
-		s := &serverSet{Pass: p, Index: p.ResultOf[flow.Analyzer].(*flow.Index), bare: make(map[*types.Func]serves), copied: make(map[*types.Var]bool)}
+		s := &serverSet{Pass: p, Index: p.ResultOf[flow.Analyzer].(*flow.Index).Apart(), bare: make(map[*types.Func]serves), copied: make(map[*types.Var]bool)}
 		s.find()
 		s.state()
 		return s, nil

@@ -32,7 +32,7 @@ var Analyzer = &analysis.Analyzer{
 			given: make(map[*types.Var][]Value), calls: make(map[*types.Func][]*ast.CallExpr),
 			decls: make(map[*types.Func]*ast.FuncDecl), taken: make(map[*types.Func]bool), params: make(map[*types.Var]param),
 			ranges: make(map[*types.Var]*ast.RangeStmt), defs: make(map[*types.Var][]def),
-			memo:  memo{known: make(map[Value][]Value), entered: make(map[entry]entered)},
+			memo:  newMemo(),
 			bound: make(map[*types.Var]bound), bindings: make(map[*types.Var]int), varCalls: make(map[*types.Var][]*ast.CallExpr), varTaken: make(map[*types.Var]bool),
 		}
 		for _, f := range p.Files {
@@ -66,7 +66,7 @@ type Index struct {
 	bindings map[*types.Var]int
 	varCalls map[*types.Var][]*ast.CallExpr
 	varTaken map[*types.Var]bool
-	memo     memo
+	memo     *memo
 }
 
 // A bound parameter is one of a function literal that a variable is bound to.

@@ -14,6 +14,19 @@ type memo struct {
 	entered map[entry]entered
 }
 
+func newMemo() *memo {
+	return &memo{known: make(map[Value][]Value), entered: make(map[entry]entered)}
+}
+
+// Apart is the same index with a memo of its own. How far a way back goes depends on what
+// is known already, so that whoever asks an index of its own gets the same answers whatever
+// others have asked before, or are asking meanwhile.
+func (x *Index) Apart() *Index {
+	own := *x
+	own.memo = newMemo()
+	return &own
+}
+
 // An entry is a call in a frame, and entered is what it may run.
 type (
 	entry struct {

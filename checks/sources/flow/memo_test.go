@@ -49,3 +49,32 @@ func TestManyAsk(t *testing.T) {
 		t.Errorf("told again (-alone +again):\n%s", diff)
 	}
 }
+
+// A way back that is longer than anybody follows ends somewhere, and further away where
+// parts of it are known. Whoever asks apart is told the same whatever others have asked.
+func TestApart(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("func show(any) {}\nfunc id(x any) any { return x }\nfunc f(c int) {\n\tvar x any\n")
+	for i := range maxSteps / 2 {
+		fmt.Fprintf(&b, "\ty%d := id(%d)\n\tif c == %d { x = y%d }\n", i, i, i, i)
+	}
+	b.WriteString("\tshow(x)\n}\n")
+	x, _ := index(t, b.String())
+	last := x.Calls[len(x.Calls)-1].Args[0]
+	asked := func(x *Index) (told []string) {
+		for _, o := range x.Origins(Value{Expr: last}) {
+			told = append(told, written(o.Expr))
+		}
+		return told
+	}
+	want := asked(x.Apart())
+	for _, c := range x.Calls[:len(x.Calls)-1] {
+		x.Origins(Value{Expr: c})
+	}
+	if diff := cmp.Diff(want, asked(x.Apart())); diff != "" {
+		t.Errorf("told apart (-before others asked +after):\n%s", diff)
+	}
+	if cmp.Equal(want, asked(x)) {
+		t.Error("what others have asked makes no difference, so this case shows nothing")
+	}
+}

@@ -30,7 +30,7 @@ var Analyzer = &analysis.Analyzer{
 	ResultType: reflect.TypeFor[*Chains](),
 	Run: func(p *analysis.Pass) (any, error) {
 		c := &Chains{
-			Pass: p, x: p.ResultOf[flow.Analyzer].(*flow.Index),
+			Pass: p, x: p.ResultOf[flow.Analyzer].(*flow.Index).Apart(),
 			memo: make(map[place]Summary), busy: make(map[place]bool), reading: make(map[*types.Func]Reads),
 			within: make(map[entry]bool), inRouter: make(map[any]bool), coded: make(map[flow.Value][]int),
 		}
