@@ -3,6 +3,7 @@ package sources
 import (
 	"go/types"
 	"reflect"
+	"sync"
 
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/types/objectpath"
@@ -17,6 +18,8 @@ type packageFacts struct {
 	paths   map[pathFact]analysis.Fact
 	pkg     map[reflect.Type]analysis.Fact
 	encoder objectpath.Encoder
+	// Analyzers that do not need one another run at once.
+	sync.Mutex
 }
 
 type objectFact struct {
@@ -52,7 +55,9 @@ func (s *seen) give(p *analysis.Pass) {
 			return false
 		}
 		if o.Pkg() == p.Pkg {
+			own.Lock()
 			f, ok := own.objects[objectFact{o, kind}]
+			own.Unlock()
 			return fill(into, f, ok)
 		}
 		facts := s.below[o.Pkg().Path()]
@@ -68,6 +73,8 @@ func (s *seen) give(p *analysis.Pass) {
 	}
 	p.ExportObjectFact = func(o types.Object, f analysis.Fact) {
 		kind := reflect.TypeOf(f)
+		own.Lock()
+		defer own.Unlock()
 		own.objects[objectFact{o, kind}] = f
 		if path, err := own.encoder.For(o); err == nil {
 			own.paths[pathFact{path, kind}] = f
@@ -80,11 +87,19 @@ func (s *seen) give(p *analysis.Pass) {
 				return false
 			}
 		}
+		facts.Lock()
 		f, ok := facts.pkg[reflect.TypeOf(into)]
+		facts.Unlock()
 		return fill(into, f, ok)
 	}
-	p.ExportPackageFact = func(f analysis.Fact) { own.pkg[reflect.TypeOf(f)] = f }
+	p.ExportPackageFact = func(f analysis.Fact) {
+		own.Lock()
+		defer own.Unlock()
+		own.pkg[reflect.TypeOf(f)] = f
+	}
 	p.AllObjectFacts = func() []analysis.ObjectFact {
+		own.Lock()
+		defer own.Unlock()
 		var all []analysis.ObjectFact
 		for k, f := range own.objects {
 			all = append(all, analysis.ObjectFact{Object: k.object, Fact: f})
@@ -92,6 +107,8 @@ func (s *seen) give(p *analysis.Pass) {
 		return all
 	}
 	p.AllPackageFacts = func() []analysis.PackageFact {
+		own.Lock()
+		defer own.Unlock()
 		var all []analysis.PackageFact
 		for _, f := range own.pkg {
 			all = append(all, analysis.PackageFact{Package: p.Pkg, Fact: f})

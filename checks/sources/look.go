@@ -11,6 +11,7 @@ import (
 	"runtime"
 
 	"golang.org/x/tools/go/analysis"
+	"golang.org/x/tools/go/ast/inspector"
 )
 
 // look analyzes one package, when those that it imports have been.
@@ -46,7 +47,9 @@ func (r *run) look(s *seen) error {
 		config.GoVersion = "go" + pkg.Go
 	}
 	var typed *types.Package
+	walked := make(chan *inspector.Inspector, 1) // which wants no types
 	if len(wrong.Errors) == 0 {
+		go func() { walked <- inspector.New(files) }()
 		typed, _ = config.Check(pkg.Path, fset, files, info) // which tells of every error
 	}
 	if len(wrong.Errors) > 0 {
@@ -55,7 +58,12 @@ func (r *run) look(s *seen) error {
 	if s.Fresh {
 		s.typed = typed
 	}
-	if err := r.apply(s, fset, files, typed, info, config.Sizes); err != nil {
+	s.facts = newPackageFacts()
+	w := &work{
+		seen: s, rules: r.rules, fset: fset, files: files, typed: typed, info: info, sizes: config.Sizes,
+		walked: walked, parts: make(map[*analysis.Analyzer]*part),
+	}
+	if err := w.do(); err != nil {
 		return err
 	}
 	if pkg.Own {
@@ -76,65 +84,6 @@ func (pkg *Package) content(name string) ([]byte, error) {
 		}
 	}
 	return nil, fmt.Errorf("%s is not of package %s", name, pkg.Path)
-}
-
-// apply runs the analyzers on a package that is typed.
-func (r *run) apply(s *seen, fset *token.FileSet, files []*ast.File, typed *types.Package, info *types.Info, sizes types.Sizes) error {
-	pkg := s.Package
-	s.facts = newPackageFacts()
-	results := make(map[*analysis.Analyzer]any)
-	var do func(a *analysis.Analyzer, report func(analysis.Diagnostic)) error
-	do = func(a *analysis.Analyzer, report func(analysis.Diagnostic)) error {
-		if _, done := results[a]; done {
-			return nil
-		}
-		of := make(map[*analysis.Analyzer]any)
-		for _, need := range a.Requires {
-			if err := do(need, func(analysis.Diagnostic) {}); err != nil {
-				return err
-			}
-			of[need] = results[need]
-		}
-		p := &analysis.Pass{
-			Analyzer: a, Fset: fset, Files: files, Pkg: typed, TypesInfo: info, TypesSizes: sizes, ResultOf: of,
-			Report: report, Module: &analysis.Module{Path: pkg.Module, GoVersion: pkg.Go},
-			ReadFile: pkg.content,
-		}
-		s.give(p)
-		result, err := a.Run(p)
-		if err != nil {
-			return fmt.Errorf("%s of package %s: %w", a.Name, pkg.Path, err)
-		}
-		results[a] = result
-		return nil
-	}
-	for _, rule := range r.rules {
-		if !pkg.Own {
-			for _, a := range stating(rule.Analyzer) {
-				if err := do(a, func(analysis.Diagnostic) {}); err != nil {
-					return err
-				}
-			}
-			continue
-		}
-		if err := do(rule.Analyzer, func(d analysis.Diagnostic) { s.found = append(s.found, pkg.told(rule, d, fset, files)) }); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// stating are the analyzers that say something about a package to those that import it,
-// of one and those that it needs.
-func stating(a *analysis.Analyzer) []*analysis.Analyzer {
-	if len(a.FactTypes) > 0 {
-		return []*analysis.Analyzer{a} // which has those run that it needs
-	}
-	var all []*analysis.Analyzer
-	for _, need := range a.Requires {
-		all = append(all, stating(need)...)
-	}
-	return all
 }
 
 // told is a diagnostic without the syntax that it is about.
