@@ -3,8 +3,10 @@ package sources
 import (
 	"cmp"
 	"go/ast"
+	"go/token"
 	"go/types"
 	"reflect"
+	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/analysis"
@@ -47,7 +49,11 @@ var bodyBounds = &analysis.Analyzer{
 			return &b.boundsBodies, nil
 		}
 		each(b.pass, b.function)
-		each(b.pass, func(spec *ast.ValueSpec) { b.look(spec) })
+		each(b.pass, func(spec *ast.ValueSpec) {
+			if b.mentioned(spec) {
+				b.look(spec)
+			}
+		})
 		if b.Around || b.passes {
 			a.ExportPackageFact(&b.boundsBodies)
 		}
@@ -60,17 +66,34 @@ type bounding struct {
 	boundsBodies
 	// passes tells that a function bounds what another handler reads, and not for itself.
 	passes bool
+	// at are the places where something is mentioned that puts an end to bodies, sorted.
+	at []token.Pos
 }
 
-// mentions tells whether anything in a package puts an end to bodies, before the package
-// is read for it.
+// mentions tells whether anything in a package puts an end to bodies, and finds where,
+// before the package is read for it.
 func (b *bounding) mentions() bool {
-	for _, o := range b.TypesInfo.Uses {
-		if fn, ok := o.(*types.Func); ok && (fn.Name() == "MaxBytesReader" || fn.Name() == "LimitReader" || b.bounds(fn)) {
-			return true
+	ends := make(map[*types.Func]bool)
+	for id, o := range b.TypesInfo.Uses {
+		fn, ok := o.(*types.Func)
+		if !ok {
+			continue
+		}
+		if _, known := ends[fn]; !known {
+			ends[fn] = fn.Name() == "MaxBytesReader" || fn.Name() == "LimitReader" || b.bounds(fn)
+		}
+		if ends[fn] {
+			b.at = append(b.at, id.Pos())
 		}
 	}
-	return false
+	slices.Sort(b.at)
+	return len(b.at) > 0
+}
+
+// mentioned tells that one of these places is in a node.
+func (b *bounding) mentioned(in ast.Node) bool {
+	i, _ := slices.BinarySearch(b.at, in.Pos())
+	return i < len(b.at) && b.at[i] < in.End()
 }
 
 // bounds tells that a function of another package bounds what handlers read.
@@ -104,7 +127,7 @@ func aboutHandlers(sig *types.Signature) bool {
 // function looks at a declared function, and says of it what it does.
 func (b *bounding) function(d *ast.FuncDecl) {
 	fn, ok := b.TypesInfo.Defs[d.Name].(*types.Func)
-	if !ok || d.Body == nil {
+	if !ok || d.Body == nil || !b.mentioned(d.Body) {
 		return
 	}
 	if with := b.look(d.Body); with != "" && aboutHandlers(fn.Signature()) {

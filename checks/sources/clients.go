@@ -171,10 +171,8 @@ var words = map[string]string{"Client": "client", "Transport": "transport"}
 
 // kind is Client or Transport for the values of these types, and empty for others.
 func (s *clientSet) kind(t types.Type) string {
-	for name := range words {
-		if isValue(t, name) {
-			return name
-		}
+	if n, ok := types.Unalias(t).(*types.Named); ok && words[n.Obj().Name()] != "" && isValue(n, n.Obj().Name()) {
+		return n.Obj().Name()
 	}
 	return ""
 }
@@ -318,6 +316,9 @@ var gets = map[string]bool{"Get": true, "Head": true, "Post": true, "PostForm": 
 
 // use adds a use of http.DefaultClient: itself, a copy, or http.Get and its like.
 func (s *clientSet) use(id *ast.Ident, parents []ast.Node) {
+	if id.Name != "DefaultClient" && !gets[id.Name] {
+		return
+	}
 	o := s.TypesInfo.Uses[id]
 	if o == nil || s.common == nil || o.Pkg() == nil || o.Pkg().Path() != netHTTP {
 		return

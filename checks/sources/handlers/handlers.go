@@ -33,6 +33,7 @@ var Analyzer = &analysis.Analyzer{
 			Pass: p, x: p.ResultOf[flow.Analyzer].(*flow.Index).Apart(),
 			memo: make(map[place]Summary), busy: make(map[place]bool), reading: make(map[*types.Func]Reads),
 			within: make(map[entry]bool), inRouter: make(map[any]bool), coded: make(map[flow.Value][]int),
+			pathsBehind: make(map[pathBehind]bool),
 		}
 		if c.concerned() {
 			c.state()
@@ -52,9 +53,11 @@ type Chains struct {
 	reading map[*types.Func]Reads
 	within  map[entry]bool
 	// coded are the codes that values come from which somebody returns or is given.
-	coded   map[flow.Value][]int
-	steps   int
-	routers map[any]*router
+	coded map[flow.Value][]int
+	// pathsBehind tells which expressions are paths of requests.
+	pathsBehind map[pathBehind]bool
+	steps       int
+	routers     map[any]*router
 	// branches are those that middleware is added in.
 	branches map[*ast.CallExpr][]branch
 	// inRouter are those that are being looked at.

@@ -120,6 +120,22 @@ func (a *answer) isPath(e ast.Expr) bool { return a.isPathBehind(e, 5) }
 
 // isPathBehind looks through so many calls.
 func (a *answer) isPathBehind(e ast.Expr, calls int) bool {
+	at := pathBehind{a.value(e), calls}
+	is, known := a.c.pathsBehind[at]
+	if !known {
+		is = a.findsPath(e, calls)
+		a.c.pathsBehind[at] = is
+	}
+	return is
+}
+
+// A pathBehind is an expression that is looked at through so many calls.
+type pathBehind struct {
+	flow.Value
+	calls int
+}
+
+func (a *answer) findsPath(e ast.Expr, calls int) bool {
 	for _, o := range a.c.x.Origins(a.value(e)) {
 		call, ok := o.Expr.(*ast.CallExpr)
 		if ok && len(call.Args) > 0 && calls > 0 { // of strings.TrimSuffix and such
