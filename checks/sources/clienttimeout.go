@@ -32,7 +32,9 @@ Write &http.Client{Timeout: 30 * time.Second}, which is for all of it, redirects
 and body too. Where answers may take longer, as streams do, send each request with
 http.NewRequestWithContext and a context that ends. From a millisecond to twelve
 hours is taken for a choice, and anything else for a mistake: Timeout: 30 is 30
-nanoseconds.`,
+nanoseconds.
+
+Where only commands ask that a person gives, waits for and can end, there is a notice.`,
 	Good: `ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 defer cancel()
 req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)`,
@@ -45,30 +47,49 @@ req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)`,
 		}
 	}
 	told := make(map[*client]bool)
+	var waited []sending
+	commands := p.commands()
 	for _, send := range s.sendings {
-		if !s.endlessSending(send) {
-			continue
+		switch {
+		case !s.endlessSending(send):
+		case commands.run(send.call):
+			waited = append(waited, send)
+		default:
+			p.waits(s, send, told)
 		}
+	}
+	for _, send := range waited { // by clients that are not told of
 		for _, c := range send.clients {
-			if told[c] || !s.endlessClient(c) {
-				continue
-			}
-			if c.common {
-				const fix = "send it with a client that has a Timeout, or with http.NewRequestWithContext and a context that ends"
-				p.report(send.call, fix, "%s waits as long as the server likes: http.DefaultClient has no Timeout", p.called(send))
+			if !told[c] && s.endlessClient(c) {
+				told[c] = !c.common
+				p.undecided(send.call, "%s waits as long as the server likes, and so does whoever gave the command: the client has no Timeout", p.called(send))
 				break
 			}
-			if !s.alwaysEndless(c) {
-				const fix = "make it with http.NewRequestWithContext and a context that ends, as others that this client sends"
-				p.report(send.call, fix, "%s waits as long as the server likes: the client has no Timeout, and the request no context that ends", p.called(send))
-				break
-			}
-			told[c] = true
-			p.mend(c.at, "give it Timeout: 30 * time.Second", p.intoLiteral(c.literal, "Timeout: 30 * time.Second"),
-				"%s has no Timeout, and %s in %s waits as long as the server likes", c.made, p.called(send), p.place(send.call, c.at))
 		}
 	}
 }, clients)
+
+// waits reports a request that nothing ends, once for a client that has no other.
+func (p *pass) waits(s *clientSet, send sending, told map[*client]bool) {
+	for _, c := range send.clients {
+		if told[c] || !s.endlessClient(c) {
+			continue
+		}
+		if c.common {
+			const fix = "send it with a client that has a Timeout, or with http.NewRequestWithContext and a context that ends"
+			p.report(send.call, fix, "%s waits as long as the server likes: http.DefaultClient has no Timeout", p.called(send))
+			return
+		}
+		if !s.alwaysEndless(c) {
+			const fix = "make it with http.NewRequestWithContext and a context that ends, as others that this client sends"
+			p.report(send.call, fix, "%s waits as long as the server likes: the client has no Timeout, and the request no context that ends", p.called(send))
+			return
+		}
+		told[c] = true
+		p.mend(c.at, "give it Timeout: 30 * time.Second", p.intoLiteral(c.literal, "Timeout: 30 * time.Second"),
+			"%s has no Timeout, and %s in %s waits as long as the server likes", c.made, p.called(send), p.place(send.call, c.at))
+	}
+}
 
 // called is how a sending reads.
 func (p *pass) called(send sending) string {

@@ -33,12 +33,18 @@ client := &http.Client{Timeout: 30 * time.Second, Transport: transport}`,
 	Bad: `client := &http.Client{Transport: &http.Transport{TLSClientConfig: config}}`,
 }, func(p *pass) {
 	s := p.ResultOf[clients].(*clientSet)
+	commands := p.commands()
 	for _, t := range s.transports {
 		if t.escapes != "" {
 			continue
 		}
-		lacks := s.lacking(t, s.usersOf(t))
+		users := s.usersOf(t)
+		lacks := s.lacking(t, users)
 		if len(lacks) == 0 {
+			continue
+		}
+		if s.sentBy(users, commands.run) {
+			p.undecided(t.at, "%s has no %s, and is used by commands alone, which end", t.made, listed(lacks))
 			continue
 		}
 		var fields []string
@@ -124,6 +130,21 @@ func (s *clientSet) lacking(t *client, users []*client) []string {
 		lacks = append(lacks, "ResponseHeaderTimeout")
 	}
 	return lacks
+}
+
+// sentBy tells that all requests that are seen of clients are sent where it holds, that
+// there are any, and that nobody else has the clients.
+func (s *clientSet) sentBy(users []*client, holds func(ast.Node) bool) bool {
+	sends := false
+	for _, send := range s.sendings {
+		if slices.ContainsFunc(send.clients, func(c *client) bool { return slices.Contains(users, c) }) {
+			if !holds(send.call) {
+				return false
+			}
+			sends = true
+		}
+	}
+	return sends && !slices.ContainsFunc(users, func(c *client) bool { return c.escapes != "" || s.others(c) != "" })
 }
 
 // has tells that a timeout is given a value which is not known to be none.
