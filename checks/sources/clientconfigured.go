@@ -24,6 +24,9 @@ const (
 	// byOperator is whoever sets the service up: by a flag, the environment or a
 	// configuration.
 	byOperator
+	// byCertificate is whoever has signed a certificate, in which it stands. What is asked
+	// there signs its answers too, and so is often asked without TLS.
+	byCertificate
 	// byCaller is whoever calls an exported function with it.
 	byCaller
 	// byAnybody is nobody that is known of, or whoever is on the way, where the code
@@ -106,10 +109,22 @@ func (w *chooser) of(v flow.Value) urlSource {
 	switch {
 	case end && w.mentionsRequest(v.Expr):
 		return byRequest
+	case end && v.Elem():
+		return max(worst, w.lists(v))
 	case end && w.ofCaller(v.Expr):
 		return max(worst, byCaller)
 	case end:
 		return max(worst, byAnybody)
+	}
+	return worst
+}
+
+// lists is who decides the lists and maps that an element is of, none of which is written
+// out here.
+func (w *chooser) lists(v flow.Value) urlSource {
+	worst := bySource
+	for _, o := range w.Origins(flow.Value{Expr: v.Expr, Frame: v.Frame}) {
+		worst = max(worst, w.of(o))
 	}
 	return worst
 }
@@ -188,6 +203,8 @@ func (w *chooser) known(v flow.Value) (urlSource, bool) {
 		switch {
 		case w.filled(e):
 			return byRequest, true
+		case w.certified(e):
+			return w.signed(flow.Value{Expr: e.X, Frame: v.Frame}), true
 		case flow.IsType(w.TypesInfo.TypeOf(e.X), "net/url", "URL") && w.TypesInfo.Selections[e] != nil:
 			return w.all(v.Frame, e.X), true
 		}
@@ -214,6 +231,37 @@ func (w *chooser) known(v flow.Value) (urlSource, bool) {
 		return w.called(e, v)
 	}
 	return 0, false
+}
+
+// certified tells the fields of certificates that say where more about them is.
+func (w *chooser) certified(e *ast.SelectorExpr) bool {
+	switch e.Sel.Name {
+	case "OCSPServer", "IssuingCertificateURL", "CRLDistributionPoints":
+		return flow.IsType(w.TypesInfo.TypeOf(e.X), "crypto/x509", "Certificate")
+	}
+	return false
+}
+
+// signed is who decides what a certificate says: whoever signed it, but for one that the other
+// side of a connection shows, or that is read here of nobody knows what.
+func (w *chooser) signed(certificate flow.Value) urlSource {
+	worst := byCertificate
+	for _, o := range w.Origins(certificate) {
+		shown := false
+		ast.Inspect(o.Expr, func(n ast.Node) bool {
+			e, ok := n.(ast.Expr)
+			shown = shown || ok && flow.IsType(w.TypesInfo.TypeOf(e), "crypto/tls", "ConnectionState")
+			return true
+		})
+		_, read := o.Expr.(*ast.CallExpr)
+		switch {
+		case w.mentionsRequest(o.Expr):
+			return byRequest
+		case shown, read:
+			worst = byAnybody
+		}
+	}
+	return worst
 }
 
 // directs are the stores into URL of a request, and into Host and Opaque of a URL.

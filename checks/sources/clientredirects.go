@@ -28,8 +28,8 @@ error for others.
 
 It is a finding where a request says whom a client asks, where nobody says that is known
 of, and where the server is asked without TLS. Where the code names every server by a
-constant with https, or flags, the environment or a configuration do, there is a notice:
-they may be trusted, or not. So there is for a client that is handed to another package, or
+constant with https, or flags, the environment, a configuration or a certificate do, there is a
+notice: they may be trusted, or not. So there is for a client that is handed to another package, or
 that others get of this one: they decide, and a request that does in the module is a finding.`,
 	Good: `client := &http.Client{
 	Timeout: 30 * time.Second,
@@ -70,6 +70,8 @@ that others get of this one: they decide, and a request that does in the module 
 				p.report(c.at, fix, "%s follows redirects to anywhere: it has no CheckRedirect", c.made)
 			case others != "":
 				p.undecided(c.at, "%s follows redirects to anywhere, for it has no CheckRedirect, and %s decides whom it asks", c.made, others)
+			case asks == byCertificate:
+				p.undecided(c.at, "%s follows redirects to anywhere, for it has no CheckRedirect, and asks servers that certificates name", c.made)
 			case asks == byOperator:
 				p.undecided(c.at, "%s follows redirects to anywhere, for it has no CheckRedirect, and asks servers that are a matter of configuration", c.made)
 			default:
