@@ -3,6 +3,7 @@ package sources
 import (
 	"go/ast"
 	"go/constant"
+	"go/types"
 	"slices"
 	"strings"
 
@@ -45,6 +46,10 @@ client := &http.Client{Timeout: 30 * time.Second, Transport: transport}`,
 		}
 		if s.sentBy(users, commands.run) {
 			p.undecided(t.at, "%s has no %s, and is used by commands alone, which end", t.made, listed(lacks))
+			continue
+		}
+		if by := s.dialsBy(t); by != "" && slices.Equal(lacks, []string{"IdleConnTimeout"}) {
+			p.undecided(t.at, "%s has no %s, and %s decides what it connects by", t.made, lacks[0], by)
 			continue
 		}
 		var fields []string
@@ -188,6 +193,25 @@ func (s *clientSet) dials(t *client) bool {
 		}
 	}
 	return t.set["DialContext"] || t.set["Dial"]
+}
+
+// dialsBy names the field of another package's type that holds the function by which a
+// transport connects, such as through another program; empty if there is none.
+func (s *clientSet) dialsBy(t *client) string {
+	for _, field := range []string{"DialContext", "Dial"} {
+		for _, v := range t.given[field] {
+			for _, o := range s.Origins(v) {
+				sel, ok := ast.Unparen(o.Expr).(*ast.SelectorExpr)
+				if !ok {
+					continue
+				}
+				if of := s.TypesInfo.Selections[sel]; of != nil && of.Kind() == types.FieldVal && of.Obj().Pkg() != s.Pkg {
+					return types.ExprString(sel)
+				}
+			}
+		}
+	}
+	return ""
 }
 
 // plainDialer tells that a function is net.Dial or the method of a net.Dialer that is
