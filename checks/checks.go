@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -310,11 +311,10 @@ func Join(r *Report, more ...*Report) *Report {
 
 func (r *Report) sort() {
 	slices.Sort(r.Rules)
-	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
-		return strings.Compare(a.key(), b.key())
-	})
-	slices.SortStableFunc(r.Notices, func(a, b Notice) int {
-		return cmp.Or(strings.Compare(a.Rule, b.Rule), strings.Compare(a.Place, b.Place), strings.Compare(a.Message, b.Message))
+	sort.SliceStable(r.Findings, func(i, j int) bool { return r.Findings[i].key() < r.Findings[j].key() })
+	sort.SliceStable(r.Notices, func(i, j int) bool {
+		a, b := r.Notices[i], r.Notices[j]
+		return cmp.Or(strings.Compare(a.Rule, b.Rule), strings.Compare(a.Place, b.Place), strings.Compare(a.Message, b.Message)) < 0
 	})
 	if r.Findings == nil {
 		r.Findings = []Finding{}

@@ -1,7 +1,6 @@
 package executables
 
 import (
-	"cmp"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"net/url"
 	"runtime/debug"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -103,7 +103,7 @@ func Measure(r io.ReaderAt, size int64, info *debug.BuildInfo) (*Sizes, error) {
 			s.Parts = append(s.Parts, Part{name, parts[name]})
 		}
 	}
-	slices.SortStableFunc(s.Parts, func(a, b Part) int { return cmp.Compare(b.Bytes, a.Bytes) })
+	sort.SliceStable(s.Parts, func(i, j int) bool { return s.Parts[i].Bytes > s.Parts[j].Bytes })
 	return s, nil
 }
 
@@ -220,10 +220,10 @@ func modules(packages map[string]int64, info *debug.BuildInfo) []ModuleSize {
 	var list []ModuleSize
 	for _, path := range slices.Sorted(maps.Keys(byPath)) {
 		m := byPath[path]
-		slices.SortStableFunc(m.Packages, func(a, b PackageSize) int { return cmp.Compare(b.Bytes, a.Bytes) })
+		sort.SliceStable(m.Packages, func(i, j int) bool { return m.Packages[i].Bytes > m.Packages[j].Bytes })
 		list = append(list, *m)
 	}
-	slices.SortStableFunc(list, func(a, b ModuleSize) int { return cmp.Compare(b.Bytes, a.Bytes) })
+	sort.SliceStable(list, func(i, j int) bool { return list[i].Bytes > list[j].Bytes })
 	return list
 }
 

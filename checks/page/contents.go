@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -60,7 +61,7 @@ func layers(p *Platform, most bounds) *figure {
 		Said:  fmt.Sprintf("%s in %s and %s, uncompressed", size(whole), count(len(files), "file", "files"), count(len(p.Layers), "layer", "layers")),
 		Heads: [3]string{"File", "Layer", "Size"},
 	}
-	slices.SortStableFunc(files, func(a, b placed) int { return cmp.Compare(b.Size, a.Size) })
+	sort.SliceStable(files, func(i, j int) bool { return files[i].Size > files[j].Size })
 	var left folded
 	ofLayer := make(map[int]int)
 	for i, f := range files {
@@ -143,7 +144,7 @@ func code(b *Binary, most bounds) *figure {
 		}
 	}
 	// Parts are few: the table has all of them.
-	slices.SortStableFunc(rest.items, func(a, b item) int { return cmp.Compare(b.bytes, a.bytes) })
+	sort.SliceStable(rest.items, func(i, j int) bool { return rest.items[i].bytes > rest.items[j].bytes })
 	if left.count > 0 {
 		fig.Left = fmt.Sprintf("and %s, %s of code together", count(left.count, "smaller module", "smaller modules"), size(left.bytes))
 	}

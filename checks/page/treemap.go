@@ -3,6 +3,7 @@ package page
 import (
 	"cmp"
 	"slices"
+	"sort"
 )
 
 // A rect is a part of a map. Its unit is a ten-thousandth of the map's width,
@@ -124,7 +125,7 @@ func (p *pile) bytes() int64 {
 func fold(piles []*pile, most int, whole, least int64) []*pile {
 	var sizes []int64
 	for _, p := range piles {
-		slices.SortStableFunc(p.items, func(a, b item) int { return cmp.Compare(b.bytes, a.bytes) })
+		sort.SliceStable(p.items, func(i, j int) bool { return p.items[i].bytes > p.items[j].bytes })
 		for _, i := range p.items {
 			sizes = append(sizes, i.bytes)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"temper/checks"
@@ -380,7 +381,7 @@ func standings(rules []checks.Rule, r *checks.Report) (list []standing, passed i
 			list = append(list, s)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b standing) int { return order[a.Tone] - order[b.Tone] })
+	sort.SliceStable(list, func(i, j int) bool { return order[list[i].Tone] < order[list[j].Tone] })
 	return list, passed
 }
 

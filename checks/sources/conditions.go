@@ -1,13 +1,12 @@
 package sources
 
 import (
-	"cmp"
 	"go/ast"
 	"go/constant"
 	"go/token"
 	"go/types"
 	"reflect"
-	"slices"
+	"sort"
 	"strings"
 	"sync"
 
@@ -82,8 +81,9 @@ func (c *conditions) objects() []types.Object {
 	for o := range c.results {
 		all = append(all, o)
 	}
-	slices.SortFunc(all, func(a, b types.Object) int {
-		return cmp.Or(cmp.Compare(a.Pos(), b.Pos()), cmp.Compare(a.Name(), b.Name()))
+	sort.Slice(all, func(i, j int) bool {
+		a, b := all[i], all[j]
+		return a.Pos() < b.Pos() || a.Pos() == b.Pos() && a.Name() < b.Name()
 	})
 	return all
 }

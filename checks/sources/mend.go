@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -108,7 +109,9 @@ func prepare(in *os.Root, file string, edits []Fix) (*rewrite, error) {
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(edits, func(a, b Fix) int { return cmp.Or(a.Start-b.Start, a.End-b.End) })
+	sort.SliceStable(edits, func(i, j int) bool {
+		return cmp.Or(edits[i].Start-edits[j].Start, edits[i].End-edits[j].End) < 0
+	})
 	var b bytes.Buffer
 	at, newline := 0, "\n"
 	if n := bytes.Count(was, []byte("\n")); n > 0 && n == bytes.Count(was, []byte("\r\n")) {

@@ -86,7 +86,7 @@ func (p *Program) analyze(ctx context.Context, rules []*Code, memory *Memory) ([
 	for _, pkg := range p.Packages {
 		all = append(all, r.seen[pkg.Path].found...)
 	}
-	slices.SortStableFunc(all, Diagnostic.compare)
+	inOrder(all)
 	return all, nil
 }
 

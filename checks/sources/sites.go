@@ -1,11 +1,11 @@
 package sources
 
 import (
-	"cmp"
 	"go/ast"
 	"go/types"
 	"reflect"
 	"slices"
+	"sort"
 
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/analysis/passes/inspect"
@@ -151,7 +151,7 @@ func placesOf(in map[*types.TypeName][]inspector.Cursor, pkg, name string) []ins
 // merged puts lists of places into the order of the source.
 func merged(lists [][]inspector.Cursor) []inspector.Cursor {
 	all := slices.Concat(lists...)
-	slices.SortFunc(all, func(a, b inspector.Cursor) int { return cmp.Compare(a.Index(), b.Index()) })
+	sort.Slice(all, func(i, j int) bool { return all[i].Index() < all[j].Index() })
 	return all
 }
 
