@@ -76,7 +76,7 @@ type response struct {
 
 // Serve answers Go until it closes the cache or its end of the pipe.
 func (c Cache) Serve(in io.Reader, out io.Writer) error {
-	s := &server{layers: []layer{layer(c.Own)}, known: layer(c.Own).notes(), out: json.NewEncoder(out), slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0))}
+	s := &server{layers: []layer{layer(c.Own)}, notes: layer(c.Own).notes(), out: json.NewEncoder(out), slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0))}
 	if c.Shared != "" && c.Shared != c.Own {
 		s.layers = append(s.layers, layer(c.Shared))
 	}
@@ -86,14 +86,14 @@ func (c Cache) Serve(in io.Reader, out io.Writer) error {
 	s.answer(response{KnownCommands: []string{"get", "put", "close"}})
 	err := s.serve(bufio.NewReaderSize(in, 1<<16))
 	s.pending.Wait()
-	s.known.save() // else all of it is read again the next time
+	s.notes.save() // else all of it is read again the next time
 	return errors.Join(err, s.err)
 }
 
 // A server is one conversation with Go.
 type server struct {
 	layers  []layer // the first is written
-	known   *notes
+	notes   *notes
 	slots   chan struct{}
 	pending sync.WaitGroup
 
@@ -120,6 +120,12 @@ func (s *server) serve(in *bufio.Reader) error {
 		}
 		switch r.Command {
 		case "get":
+			// Go waits for most of the answers one after the other, and to wake another
+			// thread takes longer than to look.
+			if res, ok := s.known(r); ok {
+				s.answer(res)
+				continue
+			}
 			s.pending.Go(func() {
 				s.slots <- struct{}{}
 				defer func() { <-s.slots }()
@@ -151,12 +157,32 @@ func (s *server) answer(r response) {
 	}
 }
 
+// found is the answer to who gets an entry.
+func found(r request, e entry) response {
+	modified := e.info.ModTime()
+	return response{ID: r.ID, OutputID: e.output[:], Size: e.info.Size(), Time: &modified, DiskPath: e.path}
+}
+
+// known is [server.get] that reads no output: it tells whether there is an answer without.
+func (s *server) known(r request) (res response, ok bool) {
+	for _, l := range s.layers {
+		switch e, untouched, err := l.find(r.ActionID, s.notes); {
+		case err != nil: // the next one may have it
+		case untouched:
+			return found(r, e), true
+		default:
+			return res, false
+		}
+	}
+	return response{ID: r.ID, Miss: true}, true
+}
+
 // get looks into one layer after the other. What cannot be read is not there: Go makes
 // it again.
 func (s *server) get(r request) response {
 	for _, l := range s.layers {
-		if e, err := l.get(r.ActionID, s.known); err == nil {
-			return response{ID: r.ID, OutputID: e.output[:], Size: e.size, Time: &e.time, DiskPath: e.path}
+		if e, err := l.get(r.ActionID, s.notes); err == nil {
+			return found(r, e)
 		}
 	}
 	return response{ID: r.ID, Miss: true}

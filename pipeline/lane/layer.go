@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"temper/pipeline/store"
 )
@@ -20,9 +20,8 @@ type layer string
 // An entry is what a layer gives for an action.
 type entry struct {
 	output [sha256.Size]byte
-	size   int64
-	time   time.Time
 	path   string
+	info   fs.FileInfo // of the file at the path
 }
 
 // errMissing is that of all entries that cannot be used, whatever the cause.
@@ -57,36 +56,71 @@ func (l layer) path(kind string, id []byte) string {
 
 // get returns the entry of an action, if its output is whole.
 func (l layer) get(action []byte, known *notes) (entry, error) {
+	e, untouched, err := l.find(action, known)
+	if err != nil || untouched {
+		return e, err
+	}
+	return e, l.check(e, known)
+}
+
+// find returns the entry of an action without reading its output, and tells whether that
+// has been found whole before and was not touched since. If not, [layer.check] is to be
+// asked.
+func (l layer) find(action []byte, known *notes) (e entry, untouched bool, err error) {
 	if len(action) == 0 {
-		return entry{}, errMissing
+		return e, false, errMissing
 	}
 	name := l.path("a", action)
-	if err := regular(name); err != nil {
-		return entry{}, err
-	}
-	record, err := os.ReadFile(name)
+	noted, err := os.Lstat(name)
 	if err != nil {
-		return entry{}, err
+		return e, false, err
 	}
-	if len(record) != recordSize || record[0] != version || sumOf(action, record[1:1+sha256.Size]) != [sha256.Size]byte(record[1+sha256.Size:]) {
-		return entry{}, errMissing
+	if !noted.Mode().IsRegular() {
+		return e, false, errMissing
 	}
-	e := entry{output: [sha256.Size]byte(record[1:])}
+	record, err := readRecord(name)
+	if err != nil {
+		return e, false, err
+	}
+	if record[0] != version || sumOf(action, record[1:1+sha256.Size]) != [sha256.Size]byte(record[1+sha256.Size:]) {
+		return e, false, errMissing
+	}
+	e.output = [sha256.Size]byte(record[1:])
 	e.path = l.path("d", e.output[:])
-	store.Used(name, e.path)
-	info, err := os.Lstat(e.path)
-	if err != nil {
-		return entry{}, err
+	if e.info, err = os.Lstat(e.path); err != nil {
+		return e, false, err
 	}
-	e.size, e.time = info.Size(), info.ModTime()
-	if known.untouched(e.path, info) {
-		return e, nil
-	}
+	untouched = known.untouched(e.path, e.info) // before this very look touches it
+	store.Seen(name, noted)
+	store.Seen(e.path, e.info)
+	return e, untouched, nil
+}
+
+// check holds the output of an entry against its name.
+func (l layer) check(e entry, known *notes) error {
 	if !l.whole(e.path, e.output[:]) {
-		return entry{}, errMissing
+		return errMissing
 	}
-	known.whole(e.path, info)
-	return e, nil
+	known.whole(e.path, e.info)
+	return nil
+}
+
+// readRecord reads the file of an action, which is of one size.
+func readRecord(name string) (record [recordSize]byte, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return record, err
+	}
+	defer f.Close()
+	var text [recordSize + 1]byte
+	n, err := f.Read(text[:])
+	if err != nil {
+		return record, err
+	}
+	if n != recordSize {
+		return record, errMissing
+	}
+	return [recordSize]byte(text[:]), nil
 }
 
 // regular tells whether there is a file, and not what ends nowhere when it is read, as a

@@ -104,11 +104,17 @@ func Hold(ctx context.Context, dir string) (release func(), err error) {
 
 // Used notes that a file of the folder is in use, once an hour.
 func Used(names ...string) {
-	now := time.Now()
 	for _, name := range names {
-		if info, err := os.Stat(name); err == nil && now.Sub(info.ModTime()) > hour {
-			os.Chtimes(name, now, now)
+		if info, err := os.Stat(name); err == nil {
+			Seen(name, info)
 		}
+	}
+}
+
+// Seen is [Used] of a file that has just been looked at.
+func Seen(name string, info fs.FileInfo) {
+	if now := time.Now(); now.Sub(info.ModTime()) > hour {
+		os.Chtimes(name, now, now)
 	}
 }
 
