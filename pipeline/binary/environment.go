@@ -79,7 +79,7 @@ func Ambient() []SetAside {
 			out = append(out, SetAside{name, value, key})
 		}
 	}
-	slices.SortFunc(out, func(a, b SetAside) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(out, func(a, b SetAside) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
 

@@ -87,7 +87,7 @@ func (b *Base) Contents(ctx context.Context, platform v1.Platform) (*Contents, e
 		return nil, fmt.Errorf("reading packages of base %s: %w", b.Name, err)
 	}
 	c.Packages, c.Unread = slices.Clone(parts.packages), parts.unread
-	slices.SortFunc(c.Packages, func(a, b evidence.Package) int {
+	slices.SortStableFunc(c.Packages, func(a, b evidence.Package) int {
 		return strings.Compare(a.Name+"\x00"+a.Version, b.Name+"\x00"+b.Version)
 	})
 	return c, nil

@@ -67,7 +67,7 @@ func (t tree) lay(entries ...entry) ([]entry, error) {
 		t[e.path] = e
 		layer[e.path] = e
 	}
-	return slices.SortedFunc(maps.Values(layer), func(a, b entry) int { return strings.Compare(a.path, b.path) }), nil
+	return slices.SortedStableFunc(maps.Values(layer), func(a, b entry) int { return strings.Compare(a.path, b.path) }), nil
 }
 
 // above returns the folders above a path, the outermost first, without "/".

@@ -18,7 +18,7 @@ import (
 // rules are all rules that Temper knows, by name.
 func rules() []checks.Rule {
 	all := slices.Concat(images.AllRules(), sources.AllRules(), probes.AllRules(), workloads.AllRules(), workloads.AllImageRules())
-	slices.SortFunc(all, func(a, b checks.Rule) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(all, func(a, b checks.Rule) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
 
