@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"runtime"
+	"sync"
 
 	"github.com/klauspost/compress/flate"
 )
@@ -40,7 +41,7 @@ var gzipHeader = []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}
 // nor on how fill cuts its writes.
 func compress(w io.Writer, fill func(io.Writer) error) error {
 	z := &compressor{
-		block: make([]byte, 0, blockSize),
+		block: idle.Get().(*block),
 		parts: make(chan chan part, min(runtime.GOMAXPROCS(0), maxBlocks)),
 		done:  make(chan error),
 	}
@@ -53,7 +54,7 @@ func compress(w io.Writer, fill func(io.Writer) error) error {
 
 // A compressor cuts what is written to it into blocks.
 type compressor struct {
-	block []byte
+	block *block
 	crc   uint32
 	size  uint32 // modulo 2^32, as gzip has it
 	// parts are the blocks in their order, each to come when it is ready.
@@ -63,17 +64,17 @@ type compressor struct {
 
 // A part is a deflated block.
 type part struct {
-	data []byte
-	err  error
+	*block
+	err error
 }
 
 func (z *compressor) Write(p []byte) (int, error) {
 	n := len(p)
 	for len(p) > 0 {
-		room := min(blockSize-len(z.block), len(p))
-		z.block = append(z.block, p[:room]...)
+		room := min(blockSize-len(z.block.in), len(p))
+		z.block.in = append(z.block.in, p[:room]...)
 		p = p[room:]
-		if len(z.block) == blockSize {
+		if len(z.block.in) == blockSize {
 			z.deflate(false)
 		}
 	}
@@ -82,38 +83,55 @@ func (z *compressor) Write(p []byte) (int, error) {
 
 // deflate hands the block over and begins the next.
 func (z *compressor) deflate(last bool) {
-	block := z.block
-	z.crc = crc32.Update(z.crc, crc32.IEEETable, block)
-	z.size += uint32(len(block))
+	b := z.block
+	z.crc = crc32.Update(z.crc, crc32.IEEETable, b.in)
+	z.size += uint32(len(b.in))
 	z.block = nil
 	if !last {
-		z.block = make([]byte, 0, blockSize)
+		z.block = idle.Get().(*block)
 	}
 	ready := make(chan part, 1)
 	z.parts <- ready // waits while too many are in flight
-	go func() {
-		data, err := deflate(block, last)
-		ready <- part{data, err}
-	}()
+	go func() { ready <- part{b, b.deflate(last)} }()
 }
 
-// deflate returns one block. It makes a new flate.Writer every time: a reused
-// one holds on to its tables, and nothing promises that these do not show.
-func deflate(block []byte, last bool) ([]byte, error) {
-	var buf bytes.Buffer
-	w, err := flate.NewWriter(&buf, level)
-	if err != nil {
-		return nil, err
+// A block is deflated in memory that it keeps for the next one: what a system hands out
+// anew takes it a third as long again.
+type block struct {
+	in  []byte
+	out bytes.Buffer
+	w   *flate.Writer
+}
+
+// idle are blocks that nobody uses.
+var idle = sync.Pool{New: func() any { return &block{in: make([]byte, 0, blockSize)} }}
+
+// deflate deflates what is in it. A writer that is used again keeps its tables, and what
+// they say of earlier blocks is further back than a match may be: it writes what a new one
+// would ([TestUsedAgain]).
+func (b *block) deflate(last bool) (err error) {
+	b.out.Reset()
+	if b.w == nil {
+		b.w, err = flate.NewWriter(&b.out, level)
+	} else {
+		b.w.Reset(&b.out)
 	}
-	if _, err := w.Write(block); err != nil {
-		return nil, err
+	if err == nil {
+		_, err = b.w.Write(b.in)
+	}
+	if err != nil {
+		return err
 	}
 	if last {
-		err = w.Close()
-	} else {
-		err = w.Flush()
+		return b.w.Close()
 	}
-	return buf.Bytes(), err
+	return b.w.Flush()
+}
+
+// rest takes the block as it is for the next.
+func (b *block) rest() {
+	b.in = b.in[:0]
+	idle.Put(b)
 }
 
 // collect writes the member: header, blocks, trailer.
@@ -125,8 +143,9 @@ func (z *compressor) collect(w io.Writer) {
 			err = p.err
 		}
 		if err == nil {
-			_, err = w.Write(p.data)
+			_, err = w.Write(p.out.Bytes())
 		}
+		p.rest()
 	}
 	if err == nil { // crc and size are settled: parts is closed
 		trailer := binary.LittleEndian.AppendUint32(nil, z.crc)
