@@ -57,7 +57,8 @@ type Options struct {
 	Ahead func(known func() *Imports)
 	// Share is what is read besides the service's own cache; nil for nothing.
 	Share *Share
-	// Facts keeps what was read of the binaries that are built again; nil to read it anew.
+	// Facts keeps what was read of the binaries that are built again, and of a toolchain
+	// that nobody has touched; nil to read it anew.
 	Facts *memory.Folder
 }
 
@@ -91,7 +92,7 @@ func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchai
 	}
 	began := time.Now()
 	known := sync.OnceValue(func() *Imports {
-		if now == nil || now.rest(func() (map[string]string, error) { return settings(svc, p, t, opts) }) != nil {
+		if now == nil || now.rest(func() (map[string]string, error) { return settings(svc, p, t, opts) }, opts.Facts) != nil {
 			return nil // the first build, or a toolchain whose programs lie elsewhere
 		}
 		return c.listedAgain(svc, now) // of which a part may not be there any more
@@ -149,7 +150,7 @@ func (c cacheDir) same(ctx context.Context, svc *service.Service, p v1.Platform,
 	if err != nil {
 		return nil, nil, []string{fmt.Sprintf("there is no earlier build with %s", t.Version)}, c.clear()
 	}
-	name, now, why := c.unchanged(svc, sum, func() (map[string]string, error) { return settings(svc, p, t, opts) })
+	name, now, why := c.unchanged(svc, sum, func() (map[string]string, error) { return settings(svc, p, t, opts) }, opts.Facts)
 	if name == "" {
 		return nil, now, why, nil
 	}

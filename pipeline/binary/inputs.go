@@ -20,6 +20,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"temper/checks/memory"
 	"temper/pipeline/service"
 	"temper/pipeline/store"
 )
@@ -82,7 +83,7 @@ func (b *Binary) Remember(ctx context.Context, svc *service.Service, t *Toolchai
 		return nil // a toolchain whose programs lie elsewhere
 	}
 	in.gather(svc, t, imports)
-	rested, err := in.fill(b.began.Add(-store.Grace))
+	rested, err := in.fill(b.began.Add(-store.Grace), opts.Facts)
 	if err != nil || !rested {
 		return err
 	}
@@ -171,28 +172,32 @@ func (in *inputs) gather(svc *service.Service, t *Toolchain, imports *Imports) {
 var standard sync.Map
 
 // fill hashes all that was gathered, and tells whether none of it has changed since.
-func (in *inputs) fill(since time.Time) (rested bool, err error) {
+func (in *inputs) fill(since time.Time, known *memory.Folder) (rested bool, err error) {
 	r := reader{since: since}
 	if err := r.own(in); err != nil {
 		return false, err
 	}
-	err = r.standard(in)
+	err = r.standard(in, known)
 	return !r.late, err
 }
 
-// standard hashes what is of the standard library.
-func (r *reader) standard(in *inputs) error {
+// standard hashes what is of the standard library, or takes what is known of folders that
+// nobody has touched.
+func (r *reader) standard(in *inputs, known *memory.Folder) error {
+	before := stampsOf(known, in.Settings["GOROOT"])
 	for dir := range in.Standard {
 		once, _ := standard.LoadOrStore(dir, sync.OnceValues(func() (string, error) {
-			files, err := r.folder(dir, true)
-			return hashOf(files), err
+			return before.get(dir, func() (string, error) {
+				files, err := r.folder(dir, true)
+				return hashOf(files), err
+			})
 		}))
 		var err error
 		if in.Standard[dir], err = once.(func() (string, error))(); err != nil {
 			return err
 		}
 	}
-	return nil
+	return before.save()
 }
 
 // own hashes all else.
@@ -228,7 +233,7 @@ func hashOf(files map[string]string) string {
 // settings would read the same. If not, or if that cannot be told, it says why, and what
 // has become of the repository's own among those inputs, nil if not all of them could be
 // looked at. An edit shows there, and is told before anything of Go's is read.
-func (c cacheDir) unchanged(svc *service.Service, binary v1.Hash, settings func() (map[string]string, error)) (name string, now *inputs, why []string) {
+func (c cacheDir) unchanged(svc *service.Service, binary v1.Hash, settings func() (map[string]string, error), known *memory.Folder) (name string, now *inputs, why []string) {
 	text, err := os.ReadFile(c.inputs())
 	if err != nil {
 		return "", nil, []string{"the last build did not end, or its files changed meanwhile"}
@@ -249,7 +254,7 @@ func (c cacheDir) unchanged(svc *service.Service, binary v1.Hash, settings func(
 	}
 	why = was.differ(svc.Root, now)
 	if len(why) == 0 {
-		if err := now.rest(settings); err != nil {
+		if err := now.rest(settings, known); err != nil {
 			return "", nil, []string{err.Error()}
 		}
 		why = was.differ(svc.Root, now)
@@ -261,12 +266,12 @@ func (c cacheDir) unchanged(svc *service.Service, binary v1.Hash, settings func(
 }
 
 // rest adds what is not the repository's own: the settings and the standard library.
-func (in *inputs) rest(settings func() (map[string]string, error)) (err error) {
+func (in *inputs) rest(settings func() (map[string]string, error), known *memory.Folder) (err error) {
 	if in.Settings, err = settings(); err != nil {
 		return err
 	}
 	in.Standard = maps.Clone(in.Standard)
-	return new(reader).standard(in)
+	return new(reader).standard(in, known)
 }
 
 // differ says in people's words what is not as it was, sorted.
@@ -336,10 +341,10 @@ func (r *reader) folder(dir string, names bool) (map[string]string, error) {
 	files := make(map[string]string)
 	for _, e := range entries {
 		name := e.Name()
-		switch ext := path.Ext(name); {
+		switch {
 		case strings.HasSuffix(name, "_test.go"):
 			continue
-		case ext == ".go" || ext == ".s" || ext == ".h" || ext == ".syso" || ext == ".pgo" || name == "go.mod":
+		case reads(name):
 			if files[name], err = r.file(filepath.Join(dir, name)); err != nil {
 				return nil, err
 			}
@@ -348,6 +353,15 @@ func (r *reader) folder(dir string, names bool) (map[string]string, error) {
 		}
 	}
 	return files, nil
+}
+
+// reads tells of a file that is no test whether Go may read it without being told its name.
+func reads(name string) bool {
+	switch path.Ext(name) {
+	case ".go", ".s", ".h", ".syso", ".pgo":
+		return true
+	}
+	return name == "go.mod"
 }
 
 // tree hashes all that is below a folder. A file's name is its path in it.

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/mod/modfile"
 
+	"temper/checks/memory"
 	"temper/pipeline/service"
 )
 
@@ -31,7 +32,8 @@ type Toolchain struct {
 	// "the Go at hand".
 	Chosen string
 
-	access []string // NAME=VALUE of what Go says about reaching code
+	access []string       // NAME=VALUE of what Go says about reaching code
+	facts  *memory.Folder // nil for none
 }
 
 // Go returns the path of the toolchain's go command.
@@ -53,6 +55,9 @@ func Select(ctx context.Context, repo *service.Repository, svc *service.Service)
 
 // Toolchains are those that were asked for what they are, once each.
 type Toolchains struct {
+	// Facts keeps the [Toolchain.Sum] of one that nobody has touched; nil to read it anew.
+	Facts *memory.Folder
+
 	mu    sync.Mutex
 	known map[string]Toolchain
 }
@@ -104,6 +109,7 @@ func (all *Toolchains) ask(ctx context.Context, toolchain string) (*Toolchain, e
 	if all.known == nil {
 		all.known = make(map[string]Toolchain)
 	}
+	t.facts = all.Facts
 	all.known[toolchain] = *t
 	return t, nil
 }
