@@ -90,6 +90,9 @@ func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchai
 		}
 		defer done()
 	}
+	if now != nil && len(now.Folders) <= few && opts.shares(t) {
+		opts.Parallel = max(opts.Parallel, few)
+	}
 	began := time.Now()
 	known := sync.OnceValue(func() *Imports {
 		if now == nil || now.rest(func() (map[string]string, error) { return settings(svc, p, t, opts) }, opts.Facts) != nil {
@@ -137,6 +140,11 @@ func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchai
 	b.began, b.Why, b.known = began, why, known
 	return b, c.remember(b)
 }
+
+// few packages of the repository's own may all be compiled at once: one after the other
+// means them, if they change, and Go asks for what has not changed as many at a time as it
+// may compile. It mostly waits for these answers.
+const few = 8
 
 // same returns the binary of the last build, if that is what a build would make. If not,
 // it says why, and what has become of the inputs if that is known.
