@@ -34,6 +34,8 @@ type Memory struct {
 
 	mu     sync.Mutex
 	layers map[string]*recollection
+	// ahead is what was read of tars before they were layers, by diff id.
+	ahead map[v1.Hash]*contents
 }
 
 // A recollection is what is known of one layer. Whoever wants to know first
@@ -96,8 +98,10 @@ func (m *Memory) layer(ctx context.Context, l v1.Layer, diffID v1.Hash, byDigest
 		}
 	}
 	if found == nil {
-		if found, err = read(); err != nil {
-			return nil, err
+		if found = m.taken(diffID); found == nil {
+			if found, err = read(); err != nil {
+				return nil, err
+			}
 		}
 		if err := m.save(key, found); err != nil {
 			return nil, err
@@ -107,6 +111,37 @@ func (m *Memory) layer(ctx context.Context, l v1.Layer, diffID v1.Hash, byDigest
 		r.known = found
 	}
 	return found, nil
+}
+
+// Ahead reads a tar of which a layer is being made by this very program, to its end, so that
+// [Check] need not read the layer for what is in it. What goes wrong Check tells, which then
+// reads for itself.
+func (m *Memory) Ahead(ctx context.Context, tar io.ReadCloser) {
+	defer tar.Close()
+	if m == nil {
+		return
+	}
+	c := new(contents)
+	entries, diffID, err := (&reading{ctx: ctx, unpacked: &c.unpacked}).tar(tar)
+	if err != nil {
+		return
+	}
+	c.entries = entries
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ahead == nil {
+		m.ahead = make(map[v1.Hash]*contents)
+	}
+	m.ahead[diffID] = c
+}
+
+// taken is what was read ahead of the tar of a diff id, once; nil if nothing was.
+func (m *Memory) taken(diffID v1.Hash) *contents {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.ahead[diffID]
+	delete(m.ahead, diffID)
+	return c
 }
 
 // keyOf names the layer by all that reading it depends on.

@@ -320,3 +320,55 @@ func TestMemoryThatIsDamaged(t *testing.T) {
 		t.Errorf("another program read the layer %d times, want once", n)
 	}
 }
+
+// What was read of a tar before it was a layer is what Check finds, which does not read the
+// layer; a tar of something else, or one that breaks off, is of no use to it.
+func TestAhead(t *testing.T) {
+	img, layers := watch(t, remembered)
+	want := judge(t, img, Options{})
+	(*Memory)(nil).Ahead(t.Context(), io.NopCloser(strings.NewReader(""))) // which holds nothing
+	tars := func() (all []io.ReadCloser) {
+		t.Helper()
+		for _, l := range layers {
+			tar, err := l.Layer.Uncompressed()
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, tar)
+		}
+		return all
+	}
+	for _, tc := range []struct {
+		name string
+		tars []io.ReadCloser
+		read int
+	}{
+		{"the tars", tars(), 0},
+		{"others", []io.ReadCloser{io.NopCloser(bytes.NewReader(tarOf(t, tar.Header{Name: "a", Typeflag: tar.TypeDir, Mode: 0o755})))}, 1},
+		{"halves", []io.ReadCloser{io.NopCloser(io.LimitReader(tars()[0], 700))}, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			m := memoryIn(t, t.TempDir())
+			for _, tar := range tc.tars {
+				m.Ahead(t.Context(), tar)
+			}
+			for round, read := range []int{tc.read, 0} {
+				for _, l := range layers {
+					l.packed, l.unpacked = 0, 0
+				}
+				got := judge(t, img, Options{Memory: m, ByDigest: true})
+				if diff := cmp.Diff(want.Report, got.Report); diff != "" {
+					t.Errorf("round %d (-want +got):\n%s", round, diff)
+				}
+				if diff := cmp.Diff(want.Images[0].Entries, got.Images[0].Entries, unexported); diff != "" {
+					t.Errorf("round %d: entries (-want +got):\n%s", round, diff)
+				}
+				for i, l := range layers {
+					if l.packed+l.unpacked != read {
+						t.Errorf("round %d: layer %d was read %d times, want %d", round, i, l.packed+l.unpacked, read)
+					}
+				}
+			}
+		})
+	}
+}

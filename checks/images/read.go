@@ -217,35 +217,40 @@ func readLayer(rd *reading, layer v1.Layer, want v1.Hash) ([]Entry, error) {
 		return nil, err
 	}
 	defer raw.Close()
+	entries, got, err := rd.tar(raw)
+	if err == nil && got != want {
+		err = fmt.Errorf("its content has digest %s, the config says %s", got, want)
+	}
+	return entries, err
+}
+
+// tar reads a layer's tar, and returns what is in it and its digest.
+func (rd *reading) tar(raw io.Reader) (entries []Entry, digest v1.Hash, err error) {
 	in := &counted{r: raw, ctx: rd.ctx, sum: sha256.New()}
 	rd.in = in
-	var entries []Entry
 	for tr := tar.NewReader(in); ; {
 		h, err := tr.Next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return nil, err
+			return nil, digest, err
 		}
 		e, inside, err := rd.entry(h, tr)
 		if err != nil {
-			return nil, fmt.Errorf("%q: %w", h.Name, err)
+			return nil, digest, fmt.Errorf("%q: %w", h.Name, err)
 		}
 		entries = append(append(entries, *e), inside...)
 		if len(entries) > maxEntries {
-			return nil, fmt.Errorf("more than %d files", maxEntries)
+			return nil, digest, fmt.Errorf("more than %d files", maxEntries)
 		}
 	}
 	// What follows the tar's end belongs to the digest too. No runtime unpacks
 	// it, and whoever pulls the layer can.
 	if _, err := io.Copy(zerosOnly{}, in); err != nil {
-		return nil, err
+		return nil, digest, err
 	}
-	if got := hex.EncodeToString(in.sum.Sum(nil)); want.Algorithm != "sha256" || got != want.Hex {
-		return nil, fmt.Errorf("its content has digest sha256:%s, the config says %s", got, want)
-	}
-	return entries, nil
+	return entries, v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(in.sum.Sum(nil))}, nil
 }
 
 // zerosOnly takes the padding of a tar and nothing else.

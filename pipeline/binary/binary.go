@@ -33,6 +33,8 @@ type Binary struct {
 	// empty where nothing has, and that build's binary was taken.
 	Why []string
 
+	// held is its content, nil if that is not held.
+	held  []byte
 	began time.Time // when it was compiled, zero where it was not
 	// known is what Go would say that it is made of, if that could be told before it was
 	// compiled; nil where Go has to be asked.

@@ -64,6 +64,9 @@ type Options struct {
 
 // Build compiles the service for a platform with a toolchain from [Select].
 //
+// One binary at a time that was just compiled is held in memory, because it is about to be
+// read more than once: [Binary.Release] ends that.
+//
 // It returns the binary for whatever the rules about executables say of it:
 // what breaks a rule is still built, so that people can look at it, and the
 // check of its image reports it. Words of the compiler come as a
@@ -130,7 +133,7 @@ func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchai
 		return nil, fail(ctx, svc, p, t, said, err)
 	}
 	defer timing.Start(ctx, "read")()
-	if b, err = look(c.out(), p); err != nil {
+	if b, err = hold(c.out(), p); err != nil {
 		if isArchive(c.out()) {
 			err = fmt.Errorf("package %s is not a main package", svc.Package)
 		}

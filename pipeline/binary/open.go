@@ -1,6 +1,7 @@
 package binary
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -54,6 +55,58 @@ func (b *Binary) Report(ctx context.Context) (*checks.Report, error) {
 	of := checks.Subject{Name: b.Path, Digest: b.Digest.String()}
 	exe := &executables.Subject{Facts: b.Facts, Path: b.Path, Arch: b.Platform.Architecture}
 	return checks.Run(ctx, of, b.Platform.String(), exe, executables.Rules)
+}
+
+// holding bounds what is held of binaries to one at a time: they are large.
+var holding = make(chan struct{}, 1)
+
+// hold is [look] that keeps the content until [Binary.Release], if no other is held.
+func hold(path string, platform v1.Platform) (*Binary, error) {
+	select {
+	case holding <- struct{}{}:
+	default:
+		return look(path, platform)
+	}
+	b := &Binary{Path: path, Platform: platform}
+	if err := b.read(); err != nil {
+		<-holding
+		return nil, err
+	}
+	return b, nil
+}
+
+// read reads all of a file into memory, and its facts from there.
+func (b *Binary) read() (err error) {
+	content, err := os.ReadFile(b.Path)
+	if err != nil {
+		return err
+	}
+	b.Size = int64(len(content))
+	sum := sha256.Sum256(content)
+	b.Digest = v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum[:])}
+	if b.Facts, err = executables.Read(bytes.NewReader(content)); err != nil {
+		return fmt.Errorf("%s: %w", b.Path, err)
+	}
+	b.held = content
+	return nil
+}
+
+// Held returns a reader of what [Build] has read of the binary, which has its digest, nil
+// if that is not held. Whoever reads goes on doing so when it is released.
+func (b *Binary) Held() io.Reader {
+	if b.held == nil {
+		return nil
+	}
+	return bytes.NewReader(b.held)
+}
+
+// Release forgets what is held, so that another can be. Whoever builds calls it when nobody
+// is going to ask any more.
+func (b *Binary) Release() {
+	if b.held != nil {
+		b.held = nil
+		<-holding
+	}
 }
 
 // look reads the facts without judging them.

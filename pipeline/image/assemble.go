@@ -48,6 +48,9 @@ type Options struct {
 	// Cache is a folder that keeps compressed layers from one run to the next;
 	// empty to compress everything and keep nothing.
 	Cache string
+	// Watch is given the tar of each layer that is compressed, and not taken from the cache,
+	// as it begins, and reads it meanwhile; nil for nobody.
+	Watch func(tar io.ReadCloser)
 	// Created is when the image claims to have been made, to the second; the
 	// zero time stands for the Unix epoch.
 	Created time.Time
@@ -67,7 +70,7 @@ func Assemble(ctx context.Context, svc *service.Service, base *Base, opts Option
 	if err != nil {
 		return nil, fmt.Errorf("assembling %s: %w", svc.Name, err)
 	}
-	a := &assembly{svc: svc, base: base, cache: cache(opts.Cache), created: v1.Time{Time: epoch}, files: files}
+	a := &assembly{svc: svc, base: base, cache: cache(opts.Cache), watch: opts.Watch, created: v1.Time{Time: epoch}, files: files}
 	if !opts.Created.IsZero() {
 		a.created.Time = opts.Created.UTC().Truncate(time.Second)
 	}
@@ -98,6 +101,7 @@ type assembly struct {
 	svc     *service.Service
 	base    *Base
 	cache   cache
+	watch   func(io.ReadCloser)
 	created v1.Time
 	files   []entry
 
@@ -155,7 +159,7 @@ func (a *assembly) layers(ctx context.Context, t tree, bin *binary.Binary) ([]mu
 			return nil, err
 		}
 		if a.assets == nil || !slices.EqualFunc(entries, a.entries, sameEntry) {
-			if a.assets, err = newLayer(ctx, entries, a.cache); err != nil {
+			if a.assets, err = newLayer(ctx, entries, a.cache, a.watch); err != nil {
 				return nil, err
 			}
 			a.entries = entries
@@ -170,7 +174,7 @@ func (a *assembly) layers(ctx context.Context, t tree, bin *binary.Binary) ([]mu
 	if err != nil {
 		return nil, err
 	}
-	l, err := newLayer(ctx, entries, a.cache)
+	l, err := newLayer(ctx, entries, a.cache, a.watch)
 	if err != nil {
 		return nil, err
 	}
@@ -183,6 +187,9 @@ func (a *assembly) layers(ctx context.Context, t tree, bin *binary.Binary) ([]mu
 func executable(at string, bin *binary.Binary) entry {
 	return entry{path: path.Clean(at), kind: tar.TypeReg, mode: execMode, size: bin.Size, digest: bin.Digest, from: "the binary",
 		open: func() (io.ReadCloser, error) {
+			if held := bin.Held(); held != nil {
+				return proven{held, bin.Digest}, nil
+			}
 			f, err := os.Open(bin.Path)
 			if err != nil {
 				return nil, err
@@ -190,6 +197,16 @@ func executable(at string, bin *binary.Binary) entry {
 			return verify(f, bin.Digest, bin.Size, bin.Path)
 		}}
 }
+
+// A proven reader reads what is known to have a digest. It is nothing but a reader, so that
+// it is read in small pieces: who reads does several things with each.
+type proven struct {
+	io.Reader
+	digest v1.Hash
+}
+
+func (p proven) Proves(digest v1.Hash) bool { return p.digest == digest }
+func (proven) Close() error                 { return nil }
 
 // sameEntry tells whether two entries of one assembly are the same.
 func sameEntry(a, b entry) bool {

@@ -198,7 +198,7 @@ func TestFormat(t *testing.T) {
 // fixedBase is a base that neither a root certificate nor Go can change.
 func fixedBase(t testing.TB) *Base {
 	t.Helper()
-	layer := must(newLayer(context.Background(), []entry{{path: "/tmp", kind: tar.TypeDir, mode: 0o1777}}, ""))(t)
+	layer := must(newLayer(context.Background(), []entry{{path: "/tmp", kind: tar.TypeDir, mode: 0o1777}}, "", nil))(t)
 	var members []member
 	for _, p := range []v1.Platform{amd64, arm64} {
 		config := &v1.ConfigFile{OS: p.OS, Architecture: p.Architecture, Created: v1.Time{Time: epoch}}

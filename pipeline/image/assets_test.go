@@ -285,10 +285,10 @@ func TestAssetChangesWhileItIsRead(t *testing.T) {
 	entries := must(assets(svc))(t)
 	i := len(entries) - 1
 	entries[i].size++
-	_, err := newLayer(context.Background(), entries, "")
+	_, err := newLayer(context.Background(), entries, "", nil)
 	mentions(t, err, "writing /web/index.html: asset web/index.html is 14 bytes and was 15: it changed while it was read")
 	entries[i].size -= 2
-	_, err = newLayer(context.Background(), entries, "")
+	_, err = newLayer(context.Background(), entries, "", nil)
 	mentions(t, err, "writing /web/index.html: asset web/index.html is longer than the 13 bytes it was: it changed while it was read")
 }
 

@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write the layer of the built-in base")
 // The layer in the program is made of what is in here, and nothing else.
 func TestBuiltinLayer(t *testing.T) {
 	entries := must(make(tree).lay(must(builtinFiles())(t)...))(t)
-	made := must(newLayer(context.Background(), entries, ""))(t)
+	made := must(newLayer(context.Background(), entries, "", nil))(t)
 	raw := must(readAll(made.Compressed()))(t)
 	if *update {
 		check(t, os.WriteFile("builtin.tar.gz", raw, 0o666))

@@ -25,9 +25,9 @@ import (
 // A layer that the cache does not have as it was is made again, in its place.
 func TestCacheRepairs(t *testing.T) {
 	entries := []entry{file("/a", strings.Repeat("a", 5<<19))}
-	want := must(newLayer(context.Background(), entries, ""))(t)
+	want := must(newLayer(context.Background(), entries, "", nil))(t)
 	dir := t.TempDir()
-	must(newLayer(context.Background(), entries, cache(dir)))(t)
+	must(newLayer(context.Background(), entries, cache(dir), nil))(t)
 	key, _, err := keyOf(entries)
 	check(t, err)
 	// The cache, and apart from it the record, in which a look at the blob may be noted.
@@ -57,7 +57,7 @@ func TestCacheRepairs(t *testing.T) {
 		{"all of it gone", func() error { return os.RemoveAll(dir) }},
 	} {
 		check(t, tt.alter())
-		got := must(newLayer(context.Background(), entries, cache(dir)))(t)
+		got := must(newLayer(context.Background(), entries, cache(dir), nil))(t)
 		if got.digest != want.digest || got.diffID != want.diffID || got.size != want.size {
 			t.Errorf("with %s, the layer is %s of %d bytes, want %s of %d", tt.name, got.digest, got.size, want.digest, want.size)
 		}
@@ -74,7 +74,7 @@ func TestCacheRepairs(t *testing.T) {
 func TestCacheRecord(t *testing.T) {
 	entries := []entry{file("/a", "a")}
 	dir := t.TempDir()
-	want := must(newLayer(context.Background(), entries, cache(dir)))(t)
+	want := must(newLayer(context.Background(), entries, cache(dir), nil))(t)
 	key, _, err := keyOf(entries)
 	check(t, err)
 	records := must(cache(dir).records())(t)
@@ -87,7 +87,7 @@ func TestCacheRecord(t *testing.T) {
 		if got := must(cache(dir).find(key))(t); got != nil {
 			t.Errorf("the record %s led to %s", text, got.digest)
 		}
-		if got := must(newLayer(context.Background(), entries, cache(dir)))(t); got.digest != want.digest {
+		if got := must(newLayer(context.Background(), entries, cache(dir), nil))(t); got.digest != want.digest {
 			t.Errorf("after the record %s, the layer is %s, want %s", text, got.digest, want.digest)
 		}
 	}
@@ -124,7 +124,7 @@ func TestCacheKey(t *testing.T) {
 func TestCacheChangedMeanwhile(t *testing.T) {
 	e := file("/a", "a")
 	e.digest = v1.Hash{Algorithm: "sha256", Hex: strings.Repeat("0", 64)}
-	_, err := newLayer(context.Background(), []entry{e}, cache(t.TempDir()))
+	_, err := newLayer(context.Background(), []entry{e}, cache(t.TempDir()), nil)
 	mentions(t, err, "/a changed while it was read")
 }
 
@@ -132,12 +132,12 @@ func TestCacheChangedMeanwhile(t *testing.T) {
 func TestCacheIsUsed(t *testing.T) {
 	entries := []entry{file("/a", "a")}
 	dir := t.TempDir()
-	first := must(newLayer(context.Background(), entries, cache(dir)))(t)
+	first := must(newLayer(context.Background(), entries, cache(dir), nil))(t)
 	name := blobs(dir).name(first.digest)
 	old := time.Unix(1e9, 0)
 	check(t, os.Chtimes(name, old, old))
 	before := must(os.Stat(name))(t)
-	must(newLayer(context.Background(), entries, cache(dir)))(t)
+	must(newLayer(context.Background(), entries, cache(dir), nil))(t)
 	after := must(os.Stat(name))(t)
 	if !os.SameFile(before, after) {
 		t.Error("the layer was written again")
@@ -178,7 +178,7 @@ func TestCacheClearsWhatIsHalf(t *testing.T) {
 	}
 	long := time.Now().Add(-2 * sweepAge)
 	check(t, os.Chtimes(old, long, long))
-	must(newLayer(context.Background(), []entry{file("/a", "a")}, cache(dir)))(t)
+	must(newLayer(context.Background(), []entry{file("/a", "a")}, cache(dir), nil))(t)
 	if diff := cmp.Diff([]string{"/" + tempPrefix + "young"}, temps(t, dir)); diff != "" {
 		t.Errorf("the cache does not keep the expected files (-want +got):\n%s", diff)
 	}
@@ -189,7 +189,7 @@ func TestCacheClearsWhatIsHalf(t *testing.T) {
 func TestCacheUntouched(t *testing.T) {
 	dir := t.TempDir()
 	entries := []entry{file("/a", "a")}
-	want := must(newLayer(context.Background(), entries, cache(dir)))(t)
+	want := must(newLayer(context.Background(), entries, cache(dir), nil))(t)
 	key, _, err := keyOf(entries)
 	check(t, err)
 	kept := must(cache(dir).records())(t)
@@ -207,14 +207,14 @@ func TestCacheUntouched(t *testing.T) {
 		t.Errorf("one that was just written is noted as %q", got)
 	}
 	time.Sleep(2 * store.Grace)
-	must(newLayer(context.Background(), entries, cache(dir)))(t)
+	must(newLayer(context.Background(), entries, cache(dir), nil))(t)
 	if got := noted().Untouched; got != now() {
 		t.Errorf("after a look at it, it is noted as %q, want %q", got, now())
 	}
 	times := must(os.Stat(blob))(t).ModTime()
 	check(t, flip(blob))
 	check(t, os.Chtimes(blob, times, times))
-	must(newLayer(context.Background(), entries, cache(dir)))(t)
+	must(newLayer(context.Background(), entries, cache(dir), nil))(t)
 	if _, ok := blobs(dir).intact(want.digest, want.size); !ok {
 		t.Error("one that was altered, with its time put back, is not made anew")
 	}
@@ -223,10 +223,10 @@ func TestCacheUntouched(t *testing.T) {
 	r := noted()
 	r.Untouched = now()
 	check(t, kept.save(key, r))
-	got := must(newLayer(context.Background(), entries, cache(dir)))(t)
+	got := must(newLayer(context.Background(), entries, cache(dir), nil))(t)
 	_, err = io.Copy(io.Discard, must(got.Compressed())(t))
 	mentions(t, err, blob, "was altered")
-	got = must(newLayer(context.Background(), entries, cache(dir)))(t)
+	got = must(newLayer(context.Background(), entries, cache(dir), nil))(t)
 	check(t, validate.Layer(got))
 	if got.digest != want.digest {
 		t.Errorf("the layer is %s, want %s", got.digest, want.digest)
@@ -242,7 +242,7 @@ func TestTarOfWhatWasMade(t *testing.T) {
 	onDisk := file("/b", "")
 	onDisk.size, onDisk.open = 3*blockSize, func() (io.ReadCloser, error) { return os.Open(name) }
 	entries := []entry{file("/a", "a"), onDisk}
-	first := must(newLayer(context.Background(), entries, cache(dir)))(t)
+	first := must(newLayer(context.Background(), entries, cache(dir), nil))(t)
 	read := func() v1.Hash {
 		t.Helper()
 		tar := first.Tar(context.Background())
@@ -255,7 +255,7 @@ func TestTarOfWhatWasMade(t *testing.T) {
 		t.Errorf("it gives a tar of %s, want %s", got, first.diffID)
 	}
 	check(t, first.Tar(context.Background()).Close()) // nobody waits for who does not read on
-	if got := must(newLayer(context.Background(), entries, cache(dir)))(t).Tar(context.Background()); got != nil {
+	if got := must(newLayer(context.Background(), entries, cache(dir), nil))(t).Tar(context.Background()); got != nil {
 		t.Error("a layer that was found gives a tar")
 	}
 	check(t, flip(name))
@@ -271,11 +271,11 @@ func TestCacheIsShared(t *testing.T) {
 	layers, errs := make([]*layer, 4), make([]error, 4)
 	entries := []entry{file("/a", string(noise(1, 3*blockSize)))}
 	for i := range layers {
-		group.Go(func() { layers[i], errs[i] = newLayer(context.Background(), entries, cache(dir)) })
+		group.Go(func() { layers[i], errs[i] = newLayer(context.Background(), entries, cache(dir), nil) })
 	}
 	group.Wait()
 	check(t, errors.Join(errs...))
-	want := must(newLayer(context.Background(), entries, ""))(t)
+	want := must(newLayer(context.Background(), entries, "", nil))(t)
 	for _, l := range layers {
 		if l.digest != want.digest {
 			t.Errorf("the layer is %s, want %s", l.digest, want.digest)
@@ -291,6 +291,33 @@ func TestCacheIsShared(t *testing.T) {
 func TestCacheCannotBeMade(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	check(t, os.WriteFile(file, nil, 0o666))
-	_, err := newLayer(context.Background(), nil, cache(file))
+	_, err := newLayer(context.Background(), nil, cache(file), nil)
 	mentions(t, err, "making the layer cache: ", file)
+}
+
+// Whoever watches is given the tar of a layer that is compressed, once, and of none that was
+// found.
+func TestWatch(t *testing.T) {
+	entries := []entry{file("/a", string(noise(1, 3*blockSize))), file("/b", "b")}
+	dir := cache(t.TempDir())
+	var tars []v1.Hash
+	var reading sync.WaitGroup
+	watch := func(tar io.ReadCloser) {
+		reading.Go(func() {
+			defer tar.Close()
+			h, _, err := v1.SHA256(tar)
+			check(t, err)
+			tars = append(tars, h)
+		})
+	}
+	first := must(newLayer(context.Background(), entries, dir, watch))(t)
+	reading.Wait()
+	if diff := cmp.Diff([]v1.Hash{first.diffID}, tars); diff != "" {
+		t.Errorf("tars (-want +got):\n%s", diff)
+	}
+	must(newLayer(context.Background(), entries, dir, watch))(t)
+	reading.Wait()
+	if len(tars) != 1 {
+		t.Errorf("a layer that is there is watched: %v", tars)
+	}
 }

@@ -42,8 +42,13 @@ func (l *layer) Tar(ctx context.Context) io.ReadCloser {
 	if l.made == nil {
 		return nil
 	}
+	return tarring(ctx, l.made)
+}
+
+// tarring is the tar of entries, written as it is read.
+func tarring(ctx context.Context, entries []entry) io.ReadCloser {
 	r, w := io.Pipe()
-	go func() { w.CloseWithError(writeTar(ctx, w, l.made, nil)) }()
+	go func() { w.CloseWithError(writeTar(ctx, w, entries, nil)) }()
 	return r
 }
 
@@ -74,7 +79,7 @@ func (u *unzipper) Close() error { return errors.Join(u.Reader.Close(), u.from.C
 
 // newLayer compresses the entries, or takes what an earlier run has compressed
 // from the cache. Without a cache the layer lies in memory, compressed.
-func newLayer(ctx context.Context, entries []entry, c cache) (*layer, error) {
+func newLayer(ctx context.Context, entries []entry, c cache, watch func(io.ReadCloser)) (*layer, error) {
 	if c == "" {
 		content := make(map[string]evidence.File)
 		var buf bytes.Buffer
@@ -94,6 +99,9 @@ func newLayer(ctx context.Context, entries []entry, c cache) (*layer, error) {
 	}
 	if l, err := c.find(key); err != nil || l != nil {
 		return l, err
+	}
+	if watch != nil {
+		watch(tarring(ctx, entries))
 	}
 	return c.add(ctx, key, entries, contents)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -152,10 +153,12 @@ func (l *line) make(ctx context.Context, svc *service.Service) (*product, error)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { letGo(bins) }()
 	if err := l.judge(ctx, one, bins); err != nil {
 		if again, _ := altered(bins); !again && !image.Altered(one.artifact) || ctx.Err() != nil {
 			return nil, err
 		}
+		letGo(bins)
 		if one, bins, err = l.compile(ctx, svc); err != nil {
 			return nil, err
 		}
@@ -163,11 +166,19 @@ func (l *line) make(ctx context.Context, svc *service.Service) (*product, error)
 			return nil, err
 		}
 	}
+	letGo(bins)
 	if err := l.tell(ctx, one, bins); err != nil {
 		return nil, err
 	}
 	one.unsent = l.uploads.send(ctx, one)
 	return one, nil
+}
+
+// letGo forgets what is held of binaries in memory.
+func letGo(bins []*binary.Binary) {
+	for _, b := range bins {
+		b.Release()
+	}
 }
 
 // tell writes down what is known of the product.
@@ -236,8 +247,13 @@ func (l *line) assemble(ctx context.Context, one *product, bins []*binary.Binary
 		one.source.Dirty = true
 		l.outside(one.service.Name, outside)
 	}
-	opts := image.Options{Cache: filepath.Join(l.cache, "layers"), Created: l.created}
-	if one.artifact, err = image.Assemble(ctx, one.service, l.base.Base, opts, bins...); err != nil {
+	// What the check is going to read of the layers it reads as they are compressed.
+	var reading sync.WaitGroup
+	watch := func(tar io.ReadCloser) { reading.Go(func() { l.memory.Ahead(ctx, tar) }) }
+	opts := image.Options{Cache: filepath.Join(l.cache, "layers"), Created: l.created, Watch: watch}
+	one.artifact, err = image.Assemble(ctx, one.service, l.base.Base, opts, bins...)
+	reading.Wait()
+	if err != nil {
 		return err
 	}
 	one.digest, err = one.artifact.Digest()

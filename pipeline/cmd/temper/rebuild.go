@@ -239,6 +239,7 @@ func (r *rebuilder) again(ctx context.Context, t *telling, out *rebuilt, release
 	one, bins, err := l.compile(ctx, svc)
 	if err == nil {
 		err = l.assemble(ctx, one, bins)
+		letGo(bins)
 	}
 	if err != nil {
 		return r.explain(tree, fmt.Errorf("rebuilding %s from commit %s: %w", svc.Name, t.Source.Commit, err))
