@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path"
@@ -34,6 +35,9 @@ func ask(ctx context.Context, root string) ([]*Service, error) {
 		return err
 	})
 	g.Go(func() (err error) {
+		if !mentionCgo(modules) {
+			return nil
+		}
 		with, err = list(both, root, workfile, modules, "1")
 		return err
 	})
@@ -66,6 +70,40 @@ func ask(ctx context.Context, root string) ([]*Service, error) {
 			root, ConfigName)
 	}
 	return services, distinct(root, services)
+}
+
+// errFound ends a search.
+var errFound = errors.New("found")
+
+// mentionCgo tells whether a file of modules may import "C", so that Go has to be asked what
+// there is with cgo. It looks wherever Go does for the packages of a module, and a little
+// further.
+func mentionCgo(modules []string) bool {
+	for _, module := range modules {
+		err := filepath.WalkDir(module, func(name string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			switch base := d.Name(); {
+			case d.IsDir() && name != module && (base[0] == '.' || base[0] == '_' || base == "testdata" || base == "vendor"):
+				return fs.SkipDir
+			case d.IsDir() || !strings.HasSuffix(base, ".go") || strings.HasSuffix(base, "_test.go"):
+				return nil
+			}
+			text, err := os.ReadFile(name)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // a link that leads nowhere, as those of editors
+			}
+			if bytes.Contains(text, []byte(`"C"`)) || bytes.Contains(text, []byte("`C`")) {
+				return errFound
+			}
+			return err
+		})
+		if err != nil { // it is found, or Go says what is wrong there, if that is of a package
+			return true
+		}
+	}
+	return false
 }
 
 // needCgo tells of main packages that are there with cgo only. Go would leave

@@ -121,3 +121,25 @@ func TestLastElement(t *testing.T) {
 		}
 	}
 }
+
+// Go is asked about cgo where a file of its packages may need that, and nowhere else.
+func TestMentionCgo(t *testing.T) {
+	for name, want := range map[string]bool{
+		"main.go": true, "cmd/deep/er/main.go": true, "internal/vendored/a.go": true, // as Go looks
+		"main_test.go": false, "notes.txt": false, "vendor/example.com/a/a.go": false,
+		"testdata/a.go": false, ".hidden/a.go": false, "_old/a.go": false,
+	} {
+		root := t.TempDir()
+		write(t, filepath.Join(root, "other.go"), "package main // C is a letter\n")
+		if err := os.Symlink("none", filepath.Join(root, ".#other.go")); err != nil {
+			t.Skip(err)
+		}
+		write(t, filepath.Join(root, filepath.FromSlash(name)), "package a\n\nimport \"C\"\n")
+		if got := mentionCgo([]string{root}); got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+	if !mentionCgo([]string{filepath.Join(t.TempDir(), "none")}) {
+		t.Error("who cannot look says that there is none")
+	}
+}
