@@ -37,7 +37,7 @@ var may = map[string][]string{
 	"temper/pipeline/program":        {"temper/checks", "temper/checks/sources", "temper/pipeline/binary", "temper/pipeline/service"},
 	"temper/pipeline/sandbox":        {},
 	"temper/pipeline/evidence":       {"temper/checks/pattern", "temper/checks"},
-	"temper/pipeline/license":        {"temper/checks/pattern", "temper/pipeline/evidence"},
+	"temper/pipeline/license":        {"temper/checks/memory", "temper/checks/pattern", "temper/pipeline/evidence"},
 	"temper/pipeline/inventory":      {"temper/pipeline/evidence", "temper/pipeline/license"},
 	"temper/pipeline/image":          {"temper/checks/memory", "temper/checks/pattern", "temper/pipeline/binary", "temper/pipeline/evidence", "temper/pipeline/inventory", "temper/pipeline/service", "temper/pipeline/store"},
 	"temper/pipeline/release":        {"temper/checks/pattern", "temper/checks", "temper/pipeline/evidence"},

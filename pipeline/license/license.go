@@ -1,14 +1,14 @@
 // Package license tells under which licences modules come.
 //
 // [Finder.Find] looks at the sources that a build has just compiled, in the module
-// cache or the vendor folder: it reads, and keeps nothing on disk. What it says is by
-// content, with the pattern matcher of pkg.go.dev, as an SPDX expression. Of a
+// cache or the vendor folder. What it says is by content, with the pattern matcher of pkg.go.dev, as an SPDX expression. Of a
 // module that has a licence file which is not recognised it says nothing.
 package license
 
 import (
 	"cmp"
 	"crypto/sha256"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -21,6 +21,7 @@ import (
 	"golang.org/x/mod/module"
 	"golang.org/x/sync/errgroup"
 
+	"temper/checks/memory"
 	"temper/checks/pattern"
 	"temper/pipeline/evidence"
 )
@@ -45,7 +46,12 @@ type Folders struct {
 // A Finder looks into each folder once, for what many services have in common. It is
 // for one build: what changes in a folder afterwards it does not see. The zero value is
 // ready, for several callers at a time.
-type Finder struct{ seen sync.Map } // by folder, func() (string, bool)
+type Finder struct {
+	// Known keeps what was recognised in a text; nil for no longer than the program runs.
+	Known *memory.Folder
+
+	seen sync.Map // by folder, func() (string, bool)
+}
 
 // Find returns SPDX expressions of the modules in the images, as
 // [evidence.Known] has them. What is not found is left out.
@@ -90,7 +96,7 @@ func (l *Finder) Find(f Folders, images ...evidence.Image) map[string]string {
 
 // in is what there is in a folder.
 func (l *Finder) in(folder string) (expression string, any bool) {
-	once, _ := l.seen.LoadOrStore(folder, sync.OnceValues(func() (string, bool) { return in(folder) }))
+	once, _ := l.seen.LoadOrStore(folder, sync.OnceValues(func() (string, bool) { return l.read(folder) }))
 	return once.(func() (string, bool))()
 }
 
@@ -137,10 +143,10 @@ func Named(folder string) []string {
 	return names
 }
 
-// in returns the licences in the folder of a module, and whether it has any
+// read returns the licences in the folder of a module, and whether it has any
 // licence file. Several are all of them: what is a choice is said in words, for
 // people.
-func in(folder string) (expression string, any bool) {
+func (l *Finder) read(folder string) (expression string, any bool) {
 	var all []string
 	for _, name := range Named(folder) {
 		text, err := read(filepath.Join(folder, name))
@@ -148,7 +154,7 @@ func in(folder string) (expression string, any bool) {
 			continue
 		}
 		any = true
-		ids := recognised(text)
+		ids := l.recognised(text)
 		if err != nil || len(ids) == 0 {
 			return "", true
 		}
@@ -185,14 +191,27 @@ var texts sync.Map
 
 // recognised returns the SPDX identifiers of the licences in a text, none if
 // too much of it is something else.
-func recognised(text []byte) []string {
+func (l *Finder) recognised(text []byte) []string {
 	text = notice().ReplaceAll(text, nil)
 	key := sha256.Sum256(text)
 	if there, ok := texts.Load(key); ok {
 		return there.([]string)
 	}
-	ids := scan(text)
+	ids := l.scan(text, fmt.Sprintf("license-%x", key))
 	texts.Store(key, ids)
+	return ids
+}
+
+// scan returns what is recognised in the text of a name, or was before.
+func (l *Finder) scan(text []byte, name string) []string {
+	if l.Known == nil {
+		return scan(text)
+	}
+	if known := l.Known.Load(name); known != nil {
+		return strings.Fields(string(known))
+	}
+	ids := scan(text)
+	l.Known.Save(name, []byte(strings.Join(ids, " "))) // else it is scanned again
 	return ids
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/licensecheck"
 
+	"temper/checks/memory"
 	"temper/pipeline/evidence"
 )
 
@@ -171,7 +172,7 @@ func TestUsualLicensesAreAllLicenses(t *testing.T) {
 				t.Fatal(err)
 			}
 			seen++
-			if diff := cmp.Diff(identifiers(licensecheck.Scan(text)), recognised(text)); diff != "" {
+			if diff := cmp.Diff(identifiers(licensecheck.Scan(text)), new(Finder).recognised(text)); diff != "" {
 				t.Errorf("%s (-all +usual):\n%s", file, diff)
 			}
 		}
@@ -252,6 +253,41 @@ func FuzzExpression(f *testing.F) {
 	})
 }
 
+// What was recognised in a text is kept by its content, and what is not as it was written is
+// no answer.
+func TestKnown(t *testing.T) {
+	kept := t.TempDir()
+	ids := func(text string) []string {
+		t.Helper()
+		folder, err := memory.OpenAs(kept, "this program")
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts.Clear() // as in another process
+		return (&Finder{Known: folder}).recognised([]byte(text))
+	}
+	for _, text := range []string{mit, isc, "All rights reserved, and nothing else is said about it.\n"} {
+		want := new(Finder).recognised([]byte(text))
+		for range 2 {
+			if got := ids(text); !slices.Equal(got, want) {
+				t.Errorf("%.30q is known as %q, want %q", text, got, want)
+			}
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(kept, "*", "license-*"))
+	if err != nil || len(files) != 3 {
+		t.Fatalf("kept are %v, %v, want three", files, err)
+	}
+	for _, file := range files {
+		if err := os.WriteFile(file, []byte("Zlib"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := ids(mit); !slices.Equal(got, []string{"MIT"}) {
+		t.Errorf("altered it is %q, want MIT", got)
+	}
+}
+
 // Five hundred modules, each with a licence file and a copyright of its own.
 func BenchmarkFind500(b *testing.B) {
 	dir := b.TempDir()
@@ -266,7 +302,7 @@ func BenchmarkFind500(b *testing.B) {
 		deps = append(deps, &debug.Module{Path: name, Version: "v1.0.0"})
 	}
 	image := evidence.Image{Executables: []evidence.Executable{{Go: &debug.BuildInfo{Deps: deps}}}}
-	recognised([]byte(mit)) // reads the patterns, once for a process
+	new(Finder).recognised([]byte(mit)) // reads the patterns, once for a process
 	for b.Loop() {
 		b.StopTimer()
 		texts.Clear()

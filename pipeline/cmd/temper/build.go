@@ -159,7 +159,7 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 	if l.judged, err = seenBefore(l.cache); err != nil {
 		return err
 	}
-	l.toolchains.Facts = l.judged
+	l.toolchains.Facts, l.licenses.Known = l.judged, l.judged
 	if l.created, err = parseCreated(f.created, repo); err != nil {
 		return err
 	}
