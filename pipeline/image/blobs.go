@@ -72,6 +72,9 @@ func (b blobs) intact(h v1.Hash, want int64) (int64, bool) {
 // put keeps what content returns, unless it is there already, and tells
 // whether it wrote. What is there and damaged is replaced.
 func (b blobs) put(h v1.Hash, size int64, content func() (io.ReadCloser, error)) (bool, error) {
+	if b.untouched(h, size) {
+		return false, nil
+	}
 	if _, ok := b.intact(h, size); ok {
 		return false, nil
 	}

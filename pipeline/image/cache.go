@@ -47,15 +47,8 @@ type record struct {
 // cache, is not what it was, although nobody seemed to have touched it. Assembling again
 // makes it anew.
 func Altered(artifact mutate.Appendable) bool {
-	var images []v1.Image
-	switch a := artifact.(type) {
-	case v1.Image:
-		images = []v1.Image{a}
-	case *index:
-		images = slices.Collect(maps.Values(a.images))
-	}
 	any := false
-	for _, img := range images {
+	for _, img := range imagesOf(artifact) {
 		layers, err := img.Layers()
 		if err != nil {
 			return false // they have been named before
@@ -70,6 +63,17 @@ func Altered(artifact mutate.Appendable) bool {
 		}
 	}
 	return any
+}
+
+// imagesOf are those that [Assemble] has made.
+func imagesOf(artifact mutate.Appendable) []v1.Image {
+	switch a := artifact.(type) {
+	case v1.Image:
+		return []v1.Image{a}
+	case *index:
+		return slices.Collect(maps.Values(a.images))
+	}
+	return nil
 }
 
 // An alteredError is that of a layer in the cache.

@@ -132,6 +132,9 @@ func build(ctx context.Context, p *person, f buildFlags) error {
 		depict: f.html != "", cyclonedx: f.cyclonedx, trustedRoot: f.trusted, probe: f.probe,
 		uploads: sending,
 	}
+	if !asTarball {
+		l.output = output
+	}
 	if l.cache, err = binary.DefaultCache(); err != nil {
 		return err
 	}

@@ -58,6 +58,8 @@ type line struct {
 	share *binary.Share
 	// probe says to start the services as well.
 	probe bool
+	// output is the layout that the images are going to be written to; empty for a tarball.
+	output string
 	// uploads is where layers go ahead of a release; nil for nowhere.
 	uploads *uploads
 	// licenses looks once into what services have in common.
@@ -169,6 +171,9 @@ func (l *line) make(ctx context.Context, svc *service.Service) (*product, error)
 	letGo(bins)
 	if err := l.tell(ctx, one, bins); err != nil {
 		return nil, err
+	}
+	if l.output != "" {
+		image.Foresee(l.output, one.artifact, l.judged) // while others compile
 	}
 	one.unsent = l.uploads.send(ctx, one)
 	return one, nil
