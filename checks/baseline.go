@@ -124,7 +124,7 @@ func (b *Baseline) Mark(r *Report) *Report {
 }
 
 func (b *Baseline) sort() {
-	slices.SortFunc(b.known, known.compare)
+	slices.SortStableFunc(b.known, known.compare)
 	b.known = slices.Compact(b.known)
 }
 

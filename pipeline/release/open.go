@@ -355,7 +355,7 @@ func signedIn(forms []*claims) (in []Format) {
 // sorted returns the statements in an order that does not depend on the one in
 // which the registry lists them.
 func (c *claims) sorted() (all []*evidence.Statement) {
-	slices.SortFunc(c.statements, func(a, b statement) int {
+	slices.SortStableFunc(c.statements, func(a, b statement) int {
 		return cmp.Or(strings.Compare(a.PredicateType, b.PredicateType), bytes.Compare(a.raw, b.raw))
 	})
 	for _, s := range c.statements {
