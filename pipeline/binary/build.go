@@ -117,7 +117,11 @@ func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchai
 	if err != nil {
 		return nil, err
 	}
-	said, err := compile(ctx, svc, t, env, args)
+	expected := opts.expected(svc, p)
+	if expected != nil {
+		args = slices.Insert(args, 1, "-work")
+	}
+	said, work, err := c.compile(ctx, svc, t, env, args)
 	if err != nil && strings.Contains(said, "GOPROXY=off") {
 		// A module is not in the module cache. Fetching is a step of its own, so
 		// that compiling needs no network and writes nothing but its own cache.
@@ -127,10 +131,16 @@ func Build(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchai
 		if err := opts.fill(ctx, svc, p, t, c); err != nil {
 			return nil, err
 		}
-		said, err = compile(ctx, svc, t, env, args)
+		said, work, err = c.compile(ctx, svc, t, env, args)
+	}
+	if work != "" {
+		defer os.RemoveAll(work)
 	}
 	if err != nil {
 		return nil, fail(ctx, svc, p, t, said, err)
+	}
+	if g := c.linked(svc, p, expected, work); g != nil {
+		known = func() *Imports { return g }
 	}
 	defer timing.Start(ctx, "read")()
 	if b, err = hold(c.out(), p); err != nil {
@@ -172,9 +182,17 @@ func (c cacheDir) same(ctx context.Context, svc *service.Service, p v1.Platform,
 	return &Binary{Path: c.out(), Platform: p, Digest: sum, Size: size, Facts: facts, Inputs: name}, nil, nil, nil
 }
 
-func compile(ctx context.Context, svc *service.Service, t *Toolchain, env, args []string) (said string, err error) {
+// compile runs Go, and returns what it says and, if it is told to leave it and all went well,
+// the folder that it has worked in.
+func (c cacheDir) compile(ctx context.Context, svc *service.Service, t *Toolchain, env, args []string) (said, work string, err error) {
 	defer timing.Start(ctx, "compile")()
-	return run(ctx, svc, t, env, args)
+	said, err = run(ctx, svc, t, env, args)
+	work, said = c.worked(said)
+	if err != nil && work != "" {
+		os.RemoveAll(work)
+		work = ""
+	}
+	return said, work, err
 }
 
 func (o Options) cacheDir(svc *service.Service, p v1.Platform, t *Toolchain) (cacheDir, error) {

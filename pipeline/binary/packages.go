@@ -53,8 +53,13 @@ type PackageError struct{ Pos, Err string }
 // ListArguments are those of a go command that answers with what [ParsePackages]
 // reads, about what follows them.
 func ListArguments(tags []string) []string {
-	args := []string{"list", "-export", "-deps",
-		"-json=ImportPath,Name,Dir,GoFiles,IgnoredGoFiles,EmbedFiles,Imports,ImportMap,Export,BuildID,Standard,DepOnly,Module,Error"}
+	return append([]string{"list", "-export", "-deps"}, listed(tags, "Export", "BuildID")...)
+}
+
+// listed are the arguments that say what to list of packages.
+func listed(tags []string, more ...string) []string {
+	fields := append([]string{"ImportPath", "Name", "Dir", "GoFiles", "IgnoredGoFiles", "EmbedFiles", "Imports", "ImportMap", "Standard", "DepOnly", "Module", "Error"}, more...)
+	args := []string{"-json=" + strings.Join(fields, ",")}
 	if len(tags) > 0 {
 		args = append(args, "-tags="+strings.Join(tags, ","))
 	}

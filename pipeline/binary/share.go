@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -32,6 +33,8 @@ type Share struct {
 	// Services are built beside one another. Go is asked once, and not once for each, what
 	// those of one module and platform share.
 	Services []*service.Service
+
+	listed sync.Map // by service and platform, []*Package
 }
 
 // firstShared is the first release of Go that asks a program for what is cached.
@@ -105,14 +108,16 @@ func (o Options) fill(ctx context.Context, svc *service.Service, p v1.Platform, 
 		return nil
 	}
 	group := slices.DeleteFunc(o.Share.beside(svc, p, t, modules), filled)
-	packages, err := o.common(ctx, group, p, t, c)
-	if err == nil && len(packages) == 0 && len(group) > 1 { // one of them may be broken
+	all, err := o.common(ctx, group, p, t, c)
+	if err == nil && len(all) == 0 && len(group) > 1 { // one of them may be broken
 		group = []*service.Service{svc}
-		packages, err = o.common(ctx, group, p, t, c)
+		all, err = o.common(ctx, group, p, t, c)
 	}
+	packages := foreign(svc.Root, all)
 	if err != nil || len(packages) == 0 {
 		return err
 	}
+	o.Share.note(group, p, all)
 	compiled := filling(filepath.Join(done, modules))
 	if packages, err = compiled.without(packages); err != nil {
 		return err
@@ -226,27 +231,24 @@ func chosen(svc *service.Service, p v1.Platform, t *Toolchain) (string, error) {
 	return "m" + hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// common lists the packages of the binaries of services that hold none of the repository's
-// code. The services choose the same modules; the cache is the first one's.
-func (o Options) common(ctx context.Context, group []*service.Service, p v1.Platform, t *Toolchain, c cacheDir) ([]string, error) {
+// common lists the packages of the binaries of services, none if Go cannot. The services
+// choose the same modules; the cache is the first one's.
+func (o Options) common(ctx context.Context, group []*service.Service, p v1.Platform, t *Toolchain, c cacheDir) ([]*Package, error) {
 	svc := group[0]
 	env, err := o.environment(svc, p, t, c)
 	if err != nil {
 		return nil, err
 	}
 	// With a profile Go would list each package once more for the service that has it.
-	args := []string{"list", "-deps", "-pgo=off", "-json=ImportPath,Dir,Imports,ImportMap,Standard,Module"}
-	if len(svc.BuildTags) > 0 {
-		args = append(args, "-tags="+strings.Join(svc.BuildTags, ","))
-	}
+	args := append([]string{"list", "-deps", "-pgo=off"}, listed(svc.BuildTags)...)
 	for _, one := range group {
-		args = append(args, filepath.Join(one.Dir, filepath.FromSlash(one.Package)))
+		args = append(args, mainDir(one))
 	}
 	all, err := list(ctx, svc, t, env, args)
 	if err != nil {
 		return nil, ctx.Err() // the build says what is wrong
 	}
-	return foreign(svc.Root, all), nil
+	return all, nil
 }
 
 // foreign are the paths of the packages that hold none of the code below root, and import

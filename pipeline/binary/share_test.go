@@ -138,7 +138,7 @@ func main() { nowhere.Do() }
 		if err != nil {
 			t.Fatal(err)
 		}
-		return packages
+		return foreign(one.Root, packages)
 	}
 	for _, path := range []string{"strconv", "unicode/utf8"} {
 		if got := list(group...); !slices.Contains(got, path) {
