@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"go/version"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -76,14 +78,19 @@ func (o Options) environment(svc *service.Service, p v1.Platform, t *Toolchain, 
 }
 
 // fill compiles into the shared layer what the service wants of it, if that has not been
-// done for the same modules, packages and platform.
+// done for the same modules, packages and platform. Whoever may only read the layer
+// compiles what it lacks for the service alone.
 func (o Options) fill(ctx context.Context, svc *service.Service, p v1.Platform, t *Toolchain, c cacheDir) error {
 	if !o.shares(t) {
 		return nil
 	}
 	dir := o.Share.layer(p, t)
 	done := filepath.Join(dir, "filled")
-	if err := os.MkdirAll(done, 0o700); err != nil {
+	err := os.MkdirAll(done, 0o700)
+	if readOnly(err) {
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("making the shared build cache: %w", err)
 	}
 	modules, err := chosen(svc, p, t)
@@ -100,6 +107,9 @@ func (o Options) fill(ctx context.Context, svc *service.Service, p v1.Platform, 
 	}
 	defer timing.Start(ctx, "share")()
 	unlock, err := lock(ctx, filepath.Join(dir, "lock"))
+	if readOnly(err) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("locking the shared build cache: %w", err)
 	}
@@ -136,6 +146,11 @@ func (o Options) fill(ctx context.Context, svc *service.Service, p v1.Platform, 
 		}
 	}
 	return nil
+}
+
+// readOnly tells the error of who may read what lies there, and not write.
+func readOnly(err error) bool {
+	return errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission)
 }
 
 // beside are the service and those that are built with it and choose the same modules of
