@@ -105,6 +105,9 @@ func TestBuildIsTheSameEverywhere(t *testing.T) {
 	if !r.OK() {
 		t.Fatalf("the binary breaks rules: %v", r.Findings)
 	}
+	if flags := want.Facts.Setting("-gcflags"); flags != "all=-dwarf=false" {
+		t.Errorf("it was compiled with %q, and debug information made for the linker to drop", flags)
+	}
 
 	userConfig := t.TempDir()
 	if err := os.WriteFile(filepath.Join(userConfig, "env"), []byte("GOFLAGS=-race\nGOAMD64=v3\nCGO_ENABLED=1\nGOEXPERIMENT=arenas\n"), 0o666); err != nil {

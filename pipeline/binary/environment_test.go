@@ -32,3 +32,14 @@ func TestFetchingPassesGitsConfiguration(t *testing.T) {
 		t.Error("what Git does not know is passed on")
 	}
 }
+
+// Compilers collect garbage less often than Go has them do, unless somebody says how often.
+func TestPatience(t *testing.T) {
+	_, svc := write(t, folder(t), hello)
+	for set, want := range map[string]string{"": "GOGC=400", "75": "GOGC=75"} {
+		t.Setenv("GOGC", set)
+		if env := compiling(svc, amd64, &Toolchain{}, cacheDir(t.TempDir())); !slices.Contains(env, want) {
+			t.Errorf("with GOGC=%q the environment has no %s: %q", set, want, env)
+		}
+	}
+}
